@@ -1,0 +1,1 @@
+"""The pgcraft operator: custom resources reconciled into Postgres."""

@@ -1,0 +1,130 @@
+"""Migration objects: a plan as people read it in the cluster, and what became of it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pgcraft_core.migrate.session import Applied
+from pgcraft_core.plan.model import PlannedMigration
+from pgcraft_core.plan.operations.base import PlannedOperation
+from pgcraft_core.spec.base import API_VERSION
+from pgcraft_core.spec.database import Database
+from pgcraft_core.spec.migration import MigrationPhase
+from pgcraft_operator.cluster import Manifest
+
+FINISHED: Final[frozenset[MigrationPhase]] = frozenset({"Applied", "Failed", "Superseded"})
+
+_HASH_DIGITS = 10
+_MOST_OPERATIONS = 1000
+_MOST_SUBJECTS = 2000
+_LONGEST_SQL = 262_144  # characters; an object of more than 1.5 MB is refused
+_CUT = "\n-- … shortened; the history in the database keeps it whole\n"
+
+
+def migration_name(database: str, migration: PlannedMigration) -> str:
+    """Return the name of a plan's object, the same for the same plan; at most 253 characters."""
+    suffix = f"-{migration.plan_hash[:_HASH_DIGITS]}"
+    return database[: 253 - len(suffix)].rstrip("-.") + suffix
+
+
+def render_migration(database: Database, migration: PlannedMigration) -> Manifest:
+    """Return the object of a plan, owned by its Database."""
+    metadata = database.metadata
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Migration",
+        "metadata": {
+            "name": migration_name(metadata.name, migration),
+            "namespace": metadata.namespace,
+            "ownerReferences": [
+                {"apiVersion": API_VERSION, "kind": "Database", "name": metadata.name, "uid": metadata.uid}
+            ],
+        },
+        "spec": {
+            "databaseRef": {"name": metadata.name},
+            "planHash": migration.plan_hash,
+            "subjects": [
+                {"kind": claimant.kind, "namespace": claimant.namespace, "name": claimant.name}
+                for claimant in migration.claimants[:_MOST_SUBJECTS]
+            ],
+            "operations": [_render_operation(operation) for operation in migration.operations[:_MOST_OPERATIONS]],
+            "operationCount": len(migration.operations),
+            "sql": _shortened(migration.sql, _LONGEST_SQL, _CUT),
+        },
+    }
+
+
+def _render_operation(operation: PlannedOperation) -> dict[str, Any]:
+    rendered: dict[str, Any] = {
+        "operation": operation.name,
+        "target": _shortened(str(operation.target), 256),
+        "description": _shortened(operation.describe(), 2048),
+        "lock": operation.lock,
+    }
+    if operation.hazard is not None:
+        rendered["hazard"] = {
+            "class": operation.hazard.type,
+            "message": _shortened(operation.hazard.message, 2048),
+        }
+    return rendered
+
+
+def waiting_status(migration: PlannedMigration) -> dict[str, Any]:
+    """Return the status of a plan that must be approved first."""
+    return {"phase": "ApprovalPending", "message": hazard_summary(migration)}
+
+
+def applying_status(started: datetime) -> dict[str, Any]:
+    """Return the status of a plan that is being applied."""
+    return {"phase": "Applying", "startedAt": timestamp(started)}
+
+
+def applied_status(migration: PlannedMigration, applied: Applied) -> dict[str, Any]:
+    """Return the status of a plan that was committed."""
+    return {
+        "phase": "Applied",
+        "revision": applied.revision,
+        "startedAt": timestamp(applied.started_at),
+        "finishedAt": timestamp(applied.finished_at),
+        "durationMilliseconds": round((applied.finished_at - applied.started_at).total_seconds() * 1000),
+        "message": migration.message,
+    }
+
+
+def failed_status(message: str, started: datetime, finished: datetime) -> dict[str, Any]:
+    """Return the status of a plan that was rolled back."""
+    return {
+        "phase": "Failed",
+        "startedAt": timestamp(started),
+        "finishedAt": timestamp(finished),
+        "message": _shortened(message, 4096),
+    }
+
+
+def superseded_status(message: str) -> dict[str, Any]:
+    """Return the status of a plan that will never be applied."""
+    return {"phase": "Superseded", "message": message}
+
+
+def hazard_summary(migration: PlannedMigration) -> str:
+    """Return why a plan has to be approved: its hazards, or what it does where the policy asks for everything."""
+    hazards = [operation.hazard.message for operation in migration.operations if operation.hazard is not None]
+    return _shortened(" ".join(dict.fromkeys(hazards)) or migration.message, 2048)
+
+
+def superfluous(migrations: Sequence[Manifest], limit: int) -> list[Manifest]:
+    """Return the finished Migration objects beyond the newest `limit`."""
+    finished = [manifest for manifest in migrations if (manifest.get("status") or {}).get("phase") in FINISHED]
+    finished.sort(key=lambda manifest: manifest["metadata"]["creationTimestamp"], reverse=True)
+    return finished[limit:]
+
+
+def timestamp(moment: datetime) -> str:
+    """Return an instant as the Kubernetes API writes it, to the second, in UTC; `moment` is aware."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _shortened(text: str, longest: int, cut: str = "…") -> str:
+    return text if len(text) <= longest else text[: longest - len(cut)] + cut

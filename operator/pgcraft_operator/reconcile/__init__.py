@@ -1,0 +1,1 @@
+"""The run of one Database: list, connect, compile, plan, migrate, expose, publish."""

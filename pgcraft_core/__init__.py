@@ -1,0 +1,1 @@
+"""The pgcraft engine: dimensions in, Postgres schemas and migrations out."""

@@ -1,0 +1,1 @@
+"""Extensions: what adds plugins, dimension types and resource kinds without touching the engine."""

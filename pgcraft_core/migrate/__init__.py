@@ -1,0 +1,1 @@
+"""Migrations: sessions that plan and apply, Alembic operations and scripts, history in the database."""

@@ -1,0 +1,95 @@
+"""Open the one connection of a session, and run statements on it as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import psycopg
+import sqlalchemy
+from sqlalchemy.engine import Connection
+from sqlalchemy.pool import NullPool
+
+from pgcraft_core.migrate.translate import translate_error
+
+Driver = psycopg.Connection[tuple[Any, ...]]
+
+_PARAMETERS: Mapping[str, Any] = {
+    "connect_timeout": 10,
+    # A peer that vanished is noticed within a minute, on both sides, so that its lock on the database goes.
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    # Authors' expressions see pg_catalog only: what is elsewhere is named with its schema.
+    "options": "-c search_path=pg_catalog -c standard_conforming_strings=on -c client_connection_check_interval=2s"
+    " -c statement_timeout=0 -c idle_in_transaction_session_timeout=60s",
+}
+
+
+def connect(url: str, application_name: str) -> Connection:
+    """Open a connection to a database.
+
+    Raises:
+        DatabaseUnavailableError: it does not answer, or refuses the login (CredentialsRefusedError).
+    """
+    try:
+        engine = sqlalchemy.create_engine(
+            "postgresql+psycopg://",
+            creator=lambda: psycopg.connect(url, application_name=application_name, **_PARAMETERS),
+            poolclass=NullPool,
+        )
+        return engine.connect()
+    except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+        raise translate_error(error) from error
+
+
+def driver_of(connection: Connection) -> Driver:
+    """Return psycopg's connection, for statements that are to be sent exactly as they are written."""
+    return cast("Driver", connection.connection.dbapi_connection)
+
+
+def execute(connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
+    """Run one statement and return its rows, none where it gives none; a percent sign without parameters is itself.
+
+    Raises:
+        MigrationError: as `translate_error` says, with the statement.
+    """
+    try:
+        cursor = driver_of(connection).execute(cast("Any", statement), parameters)
+        return cursor.fetchall() if cursor.description is not None else ()
+    except psycopg.Error as error:
+        raise translate_error(error, statement) from error
+
+
+@contextmanager
+def transaction(connection: Connection, role: str | None = None) -> Generator[None]:
+    """Run the block in a transaction, as `role` where given; commit at its end, roll back on any error.
+
+    Raises:
+        MigrationError: the commit failed, as `translate_error` says.
+    """
+    driver = driver_of(connection)
+    try:
+        if role is not None:
+            execute(connection, f"SET LOCAL ROLE {role}")
+        yield
+        driver.commit()
+    except psycopg.Error as error:
+        roll_back(connection)
+        raise translate_error(error) from error
+    except BaseException:
+        roll_back(connection)
+        raise
+
+
+def roll_back(connection: Connection) -> None:
+    """Roll back whatever is open; a connection that is gone has done so itself."""
+    driver = driver_of(connection)
+    if not driver.closed:
+        try:
+            driver.rollback()
+        except psycopg.Error:
+            driver.close()
+
+

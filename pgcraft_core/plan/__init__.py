@@ -1,0 +1,1 @@
+"""Pure planning: desired against applied state gives typed operations, hazards, groups and batches."""

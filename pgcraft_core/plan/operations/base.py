@@ -1,0 +1,100 @@
+"""What every operation is: an Alembic operation of ours that can say what it does before it does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, Literal
+
+from alembic.operations.ops import MigrateOperation
+
+from pgcraft_core.plan.hazard import Hazard
+from pgcraft_core.schema.base import ObjectId
+
+Lock = Literal["None", "RowExclusive", "ShareUpdateExclusive", "Share", "ShareRowExclusive", "AccessExclusive"]
+"""The strongest table lock a statement takes on a table that was there before (PostgreSQL manual, "Explicit Locking")."""
+
+Actor = Literal["owner", "login"]
+"""Who runs a statement: the role that owns all objects, or the login itself, for what only CREATEROLE may do."""
+
+
+class Phase(IntEnum):
+    """Where an operation stands within its group; lower runs first."""
+
+    ROLES = 10  # grants and memberships need them
+    SCHEMAS = 20
+    DROP_VIEWS = 30  # a view pins the columns it selects
+    DROP_FOREIGN_KEYS = 40  # a foreign key pins the unique constraint it points at
+    DROP_CONSTRAINTS = 50
+    RENAME_COLUMNS = 60
+    CREATE_TABLES = 70
+    ADD_COLUMNS = 80
+    ALTER_COLUMNS = 90
+    DROP_COLUMNS = 100
+    ADD_CONSTRAINTS = 110
+    CREATE_INDEXES = 120
+    ADD_FOREIGN_KEYS = 130  # after every table and key of the group, so that cycles work
+    DROP_TABLES = 140
+    CREATE_VIEWS = 150
+    GRANTS = 160
+    COMMENTS = 170
+    DROP_ROLES = 180
+
+
+@dataclass(frozen=True)
+class Operation(MigrateOperation):
+    """One typed change.
+
+    `target` is the registered object it belongs to, which need not be the one it names.
+    """
+
+    target: ObjectId
+
+    phase: ClassVar[Phase]
+    lock: ClassVar[Lock] = "None"
+    actor: ClassVar[Actor] = "owner"
+
+    @property
+    def name(self) -> str:
+        """Type of the operation, for people and Migration objects: `AddColumn`."""
+        return type(self).__name__
+
+    def upgrade(self) -> Sequence[str]:
+        """Return the statements that make the change, without final semicolons."""
+        raise NotImplementedError
+
+    def downgrade(self) -> Sequence[str]:
+        """Return the statements that take the change back; what was lost stays lost."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """Return what it does, as a sentence without final full stop."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PlannedOperation:
+    """An operation with the hazard that planning found, given the rows that are there."""
+
+    operation: Operation
+    hazard: Hazard | None = None
+
+    @property
+    def name(self) -> str:
+        """Type of the operation."""
+        return self.operation.name
+
+    @property
+    def target(self) -> ObjectId:
+        """The registered object it belongs to."""
+        return self.operation.target
+
+    @property
+    def lock(self) -> Lock:
+        """Strongest lock it takes."""
+        return self.operation.lock
+
+    def describe(self) -> str:
+        """Return what it does, as a sentence."""
+        return self.operation.describe()

@@ -1,0 +1,60 @@
+"""The keys that built-in plugins, dimension types and extensions share, and what a compilation starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pgcraft_core.diagnostics import Diagnostic
+from pgcraft_core.engine.key import CollectedKey, Key
+from pgcraft_core.schema.base import ObjectId
+from pgcraft_core.schema.objects import AnyObject
+from pgcraft_core.schema.table import Check, Column, ForeignKey, Index, PrimaryKey, Table, Unique
+from pgcraft_core.spec.database import Database
+from pgcraft_core.spec.dimension import Dimension
+
+
+@dataclass(frozen=True, slots=True)
+class CompileContext:
+    """What a resource may know of the world around it.
+
+    `dimensions` are all of the database's, by namespace and name; `server_version` is in Postgres's own form (180006);
+    `verifier_fingerprints` are the SHA-256 of the SCRAM verifiers of logins, by role name.
+    """
+
+    database: Database
+    database_name: str
+    server_version: int
+    dimensions: Mapping[tuple[str, str], Dimension]
+    verifier_fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Leads from an element of the dimension's table (`check:airports_sane`) to its path in the resource."""
+
+    element: str
+    path: str
+
+
+# What a run starts with.
+DIMENSION = Key[Dimension]("dimension")
+CONTEXT = Key[CompileContext]("context")
+
+# The parts of the dimension's table.
+KEY_COLUMNS = CollectedKey[Column]("key columns")
+COLUMNS = CollectedKey[Column]("columns")
+PRIMARY_KEY = Key[PrimaryKey]("primary key")
+UNIQUES = CollectedKey[Unique]("unique constraints")
+CHECKS = CollectedKey[Check]("check constraints")
+FOREIGN_KEYS = CollectedKey[ForeignKey]("foreign keys")
+INDEXES = CollectedKey[Index]("indexes")
+TABLE = Key[Table]("table")
+
+# What a run ends with.
+OBJECTS = CollectedKey[AnyObject]("objects")
+SCHEMAS = CollectedKey[str]("required schemas")
+ROLES = CollectedKey[str]("required roles")
+REFERENCES = CollectedKey[ObjectId]("referenced tables")
+ORIGINS = CollectedKey[Origin]("origins")
+DIAGNOSTICS = CollectedKey[Diagnostic]("diagnostics")

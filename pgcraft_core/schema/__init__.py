@@ -1,0 +1,1 @@
+"""Desired state: what a database should hold, as immutable values that know neither connection nor Kubernetes."""

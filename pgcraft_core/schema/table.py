@@ -1,0 +1,124 @@
+"""Tables with their columns, constraints and indexes, named as they will be in Postgres."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from pgcraft_core.schema.base import ObjectId, ObjectKind, QualifiedName, SchemaModel, SchemaObject
+
+ReferentialAction = Literal["NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"]
+Deferral = Literal["NOT DEFERRABLE", "INITIALLY IMMEDIATE", "INITIALLY DEFERRED"]
+
+
+class Column(SchemaModel):
+    """A column; `type` is the canonical type name, `default` and `generated` are SQL expressions.
+
+    A retained column is one its author no longer declares: it keeps its data until its removal is approved, and
+    accepts NULL, so that writers who do not know it go on working.
+    """
+
+    name: str
+    type: str
+    nullable: bool = True
+    default: str | None = None
+    identity: bool = False
+    generated: str | None = None
+    comment: str | None = None
+    retained: bool = False
+    renamed_from: str | None = Field(None, exclude=True)
+
+
+class PrimaryKey(SchemaModel):
+    """The primary key."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+class Unique(SchemaModel):
+    """A unique constraint."""
+
+    name: str
+    columns: tuple[str, ...]
+    nulls_not_distinct: bool = False
+    comment: str | None = None
+
+
+class Check(SchemaModel):
+    """A check constraint over one SQL expression."""
+
+    name: str
+    expression: str
+    comment: str | None = None
+
+
+class ForeignKey(SchemaModel):
+    """A foreign key."""
+
+    name: str
+    columns: tuple[str, ...]
+    target_schema: str
+    target_table: str
+    target_columns: tuple[str, ...]
+    on_delete: ReferentialAction = "NO ACTION"
+    on_update: ReferentialAction = "NO ACTION"
+    deferral: Deferral = "NOT DEFERRABLE"
+    comment: str | None = None
+
+    @property
+    def target(self) -> QualifiedName:
+        """The referenced table."""
+        return QualifiedName(self.target_schema, self.target_table)
+
+
+class IndexElement(SchemaModel):
+    """One key of an index: a column or a SQL expression, with an operator class where not the type's default."""
+
+    column: str | None = None
+    expression: str | None = None
+    operator_class: str | None = None
+
+
+class Index(SchemaModel):
+    """An index that is no constraint's."""
+
+    name: str
+    elements: tuple[IndexElement, ...]
+    include: tuple[str, ...] = ()
+    method: str = "btree"
+    unique: bool = False
+    nulls_not_distinct: bool = False
+    where: str | None = None
+    comment: str | None = None
+
+
+class Table(SchemaObject):
+    """A table, whole."""
+
+    kind: ClassVar[ObjectKind] = "table"
+
+    schema_name: str
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: PrimaryKey | None = None
+    uniques: tuple[Unique, ...] = ()
+    checks: tuple[Check, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    comment: str | None = None
+
+    @property
+    def id(self) -> ObjectId:
+        """Identity within the database."""
+        return ObjectId("table", self.schema_name, self.name)
+
+    @property
+    def qualified_name(self) -> QualifiedName:
+        """Schema and name."""
+        return QualifiedName(self.schema_name, self.name)
+
+    def column(self, name: str) -> Column | None:
+        """Return the column of that name, or None."""
+        return next((column for column in self.columns if column.name == name), None)

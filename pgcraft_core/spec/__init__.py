@@ -1,0 +1,1 @@
+"""What users declare: the custom resources as pydantic models, from which the CRDs are generated."""

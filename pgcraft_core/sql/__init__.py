@@ -1,0 +1,1 @@
+"""SQL text: identifiers, type names, expressions and literals, all of them pure."""
