@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from playground.cache import build_once
+from playground.cache import build_once, say
 
 _MODULES = Path(__file__).parent / "go"
 _KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kubectl")
@@ -44,8 +44,10 @@ def ensure_binaries() -> Binaries:
     Raises `BinariesUnavailableError` when Go is missing or a build fails.
     """
     assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if assets and (found := Binaries.inside(Path(assets))):
-        return found
+    if assets:
+        if found := Binaries.inside(Path(assets)):
+            return found
+        say(f"KUBEBUILDER_ASSETS={assets} lacks some of etcd, {', '.join(_KUBERNETES)}: using our own")
     etcd = _build("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}, _ldflags(), "about half a minute")
     kubernetes = _build(
         "kubernetes",

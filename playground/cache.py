@@ -51,24 +51,25 @@ def progress(announcement: str) -> Generator[None]:
 
     def tick() -> None:
         while not ended.wait(_TICK):
-            _say(f"{announcement} … {time.monotonic() - started:.0f} s")
+            say(f"{announcement} … {time.monotonic() - started:.0f} s")
 
-    _say(f"{announcement} …")
+    say(f"{announcement} …")
     ticker = threading.Thread(target=tick, name="progress", daemon=True)
     ticker.start()
     try:
         yield
     except BaseException:
-        _say(f"{announcement}: failed after {time.monotonic() - started:.0f} s")
+        say(f"{announcement}: failed after {time.monotonic() - started:.0f} s")
         raise
     else:
-        _say(f"{announcement}: done in {time.monotonic() - started:.0f} s")
+        say(f"{announcement}: done in {time.monotonic() - started:.0f} s")
     finally:
         ended.set()
         ticker.join()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Write a line for the person who waits, to stderr."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

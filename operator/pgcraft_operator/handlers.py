@@ -10,10 +10,13 @@ from pgcraft_core.spec.base import GROUP, VERSION
 from pgcraft_operator.cluster import Cluster
 from pgcraft_operator.gate import Gate
 from pgcraft_operator.hub import Hub
+from pgcraft_operator.postgrest.expose import forget
 from pgcraft_operator.subscriptions import Subscriptions, database_of
 
 # Tokens of service accounts and Helm's releases are never what a Database refers to, and are most Secrets of a cluster.
 _SECRETS_OF_OTHERS = "type!=kubernetes.io/service-account-token,type!=helm.sh/release.v1"
+
+_OUR_WORKLOADS = "app.kubernetes.io/managed-by=pgcraft-operator"
 
 
 def operator_settings() -> kopf.OperatorSettings:
@@ -27,6 +30,7 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.networking.trust_env = True  # as the client of the cluster port does
     settings.watching.field_selectors["", "v1", "secrets"] = _SECRETS_OF_OTHERS
+    settings.watching.label_selectors["apps", "v1", "deployments"] = _OUR_WORKLOADS
     settings.watching.chunk_size = 500
     return settings
 
@@ -60,6 +64,7 @@ def watch_registry(cluster: Cluster, hub: Hub) -> kopf.OperatorRegistry:
         manifest = event["object"]
         if event["type"] == "DELETED":
             subscriptions.drop(manifest["metadata"]["uid"])
+            forget(manifest["metadata"]["uid"])
         else:
             subscriptions.keep(manifest)
         if gate.admits(event["type"], manifest):

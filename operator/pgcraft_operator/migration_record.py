@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pgcraft_core.migrate.session import Applied
+from pgcraft_core.migrate.execute import Applied
 from pgcraft_core.plan.model import PlannedMigration
 from pgcraft_core.plan.operations.base import PlannedOperation
 from pgcraft_core.spec.base import API_VERSION

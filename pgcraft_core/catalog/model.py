@@ -121,6 +121,11 @@ class CatalogSchema:
     owner: str
     grants: tuple[AccessGrant, ...] = ()
 
+    def may_create(self, role: str) -> bool:
+        """Whether a role may make objects here, as owner or by its own grants; memberships are not followed."""
+        held = {grant.privilege for grant in self.grants if grant.grantee in {role, "PUBLIC"}}
+        return self.owner == role or {"USAGE", "CREATE"} <= held
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogRole:
@@ -154,3 +159,8 @@ class Catalog:
     views: Mapping[QualifiedName, CatalogView] = field(default_factory=dict)
     relations: Mapping[QualifiedName, str] = field(default_factory=dict)
     dependants: Mapping[QualifiedName, tuple[QualifiedName, ...]] = field(default_factory=dict)
+
+    def holds_column(self, table: QualifiedName, column: str) -> bool:
+        """Whether a table has a column of that name."""
+        found = self.tables.get(table)
+        return found is not None and any(item.name == column for item in found.columns)

@@ -1,8 +1,8 @@
 """The bulk queries of pg_catalog, one statement a subject; all run under `search_path = pg_catalog`.
 
 Each returns all objects of its subject in the schemas (`%(schemas)s`, an array of names), so that reading costs the
-same few round trips whatever the database holds. None takes a lock beyond what Postgres's own rendering functions take, and
-none reads a table's file: a migration that holds a table elsewhere delays only that table's views.
+same few round trips whatever the database holds. None takes a lock beyond what Postgres's own rendering functions take,
+and none reads a table's file: a migration that holds a table elsewhere delays only the reading of that table's views.
 """
 
 from __future__ import annotations

@@ -38,3 +38,19 @@ class Registry:
     entries: Mapping[ObjectId, RegistryEntry] = field(default_factory=dict)
     revision: str | None = None
     installed: bool = False
+
+    def objects_by_claimant(self, owner_id: str) -> Mapping[Claimant, tuple[ObjectId, ...]]:
+        """Return what each resource of a Database has in it, released objects left out."""
+        held: dict[Claimant, list[ObjectId]] = {}
+        for entry in self.entries.values():
+            if entry.owner_id == owner_id and entry.state == "managed":
+                held.setdefault(entry.claimant, []).append(entry.id)
+        return {claimant: tuple(sorted(objects)) for claimant, objects in held.items()}
+
+    def revisions_by_claimant(self, owner_id: str) -> Mapping[Claimant, str]:
+        """Return the revision each resource's main object (its table, where it has one) was last changed at."""
+        found: dict[Claimant, str] = {}
+        for entry in self.entries.values():
+            if entry.owner_id == owner_id and (entry.id.kind == "table" or entry.claimant not in found):
+                found[entry.claimant] = entry.revision
+        return found

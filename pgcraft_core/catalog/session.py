@@ -10,7 +10,17 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import Connection
 
-_SEARCH_PATH = "pg_catalog"
+_PINNED = {
+    "search_path": "pg_catalog",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+}
+_AS_IT_STANDS = {"no_parameters": True}
 
 
 @contextmanager
@@ -39,26 +49,50 @@ def consistent_reading(connection: Connection) -> Generator[None]:
 
 @contextmanager
 def qualified_names(connection: Connection) -> Generator[None]:
-    """Let Postgres render every name outside pg_catalog with its schema while the block runs, in a transaction."""
-    before = fetch(connection, "SELECT current_setting('search_path')")[0][0]
-    if before == _SEARCH_PATH:
-        yield
-        return
-    _set_search_path(connection, _SEARCH_PATH)
+    """Pin the settings that decide how Postgres reads and renders SQL, while the block runs inside a transaction.
+
+    Every name outside pg_catalog is then rendered with its schema, and a constant does not depend on the session.
+    """
+    names = list(_PINNED)
+    before = fetch(connection, "SELECT name, setting FROM pg_settings WHERE name = ANY (%(names)s)", {"names": names})
+    changed = {name: setting for name, setting in before if setting != _PINNED[name]}
+    _configure(connection, {name: _PINNED[name] for name in changed})
     yield
-    _set_search_path(connection, before)  # not after an error: the transaction is lost, and the setting with it
+    _configure(connection, changed)  # not after an error: the transaction is lost, and the settings with it
 
 
-def fetch(
-    connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None
-) -> Sequence[Sequence[Any]]:
-    """Run a query as it stands, without SQLAlchemy's reading of colons, and return all its rows."""
-    result = connection.exec_driver_sql(statement, dict(parameters) if parameters is not None else None)
+@contextmanager
+def discarded(connection: Connection) -> Generator[None]:
+    """Run the block in a savepoint that is always rolled back, also when the block raises."""
+    savepoint = connection.begin_nested()
+    try:
+        yield
+    finally:
+        savepoint.rollback()
+
+
+def execute(connection: Connection, statement: str) -> None:
+    """Run SQL as it stands: neither SQLAlchemy's colons nor the driver's percent signs mean anything in it."""
+    connection.exec_driver_sql(statement, execution_options=_AS_IT_STANDS)
+
+
+def fetch(connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+    """Run a query and return all its rows; without parameters it is run as it stands."""
+    if parameters is None:
+        result = connection.exec_driver_sql(statement, execution_options=_AS_IT_STANDS)
+    else:
+        result = connection.exec_driver_sql(statement, dict(parameters))
     return cast("Sequence[Sequence[Any]]", result.fetchall())
 
 
-def _set_search_path(connection: Connection, value: str) -> None:
-    connection.exec_driver_sql("SELECT set_config('search_path', %(value)s, true)", {"value": value})
+def _configure(connection: Connection, settings: Mapping[str, str]) -> None:
+    """Set parameters until the transaction, or the savepoint around the caller, ends."""
+    if settings:
+        fetch(
+            connection,
+            "SELECT set_config(name, value, true) FROM unnest(%(names)s::text[], %(values)s::text[]) AS s (name, value)",
+            {"names": list(settings), "values": list(settings.values())},
+        )
 
 
 def _driver_connection(connection: Connection) -> psycopg.Connection[Any]:

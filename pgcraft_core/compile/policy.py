@@ -26,7 +26,9 @@ def check_dimension(dimension: Dimension, context: CompileContext) -> list[Diagn
             schemas += _referenced(f"spec.columns[{column.name}].references", column.references, dimension, context)
     for key in spec.foreign_keys:
         schemas += _referenced(f"spec.foreignKeys[{key.name}].references", key.references, dimension, context)
-    findings = [_denied(path, "schema", name, allowed, context) for path, name in schemas if name not in allowed.schemas]
+    findings = [
+        _denied(path, "schema", name, allowed, context) for path, name in schemas if name not in allowed.schemas
+    ]
     if spec.api is not None:
         findings += [
             _denied(f"spec.api.grants[{grant.role}].role", "role", grant.role, allowed, context)
@@ -66,9 +68,7 @@ def allowed_schemas(namespace: str, database: Database) -> frozenset[str] | None
     return frozenset(allowed.schemas) if allowed else frozenset()
 
 
-def _referenced(
-    path: str, target: Target, dimension: Dimension, context: CompileContext
-) -> list[tuple[str, str]]:
+def _referenced(path: str, target: Target, dimension: Dimension, context: CompileContext) -> list[tuple[str, str]]:
     if target.table is not None:
         return [(f"{path}.table.schema", target.table.schema_)]
     namespace = target.namespace or dimension.metadata.namespace

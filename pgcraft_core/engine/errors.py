@@ -34,7 +34,9 @@ class DuplicateKeyError(PluginError):
     """Two steps produce the same single-valued key."""
 
     def __init__(self, key: AnyKey, producers: Sequence[str]) -> None:
-        super().__init__(f"{key} is produced by {' and by '.join(producers)}; leave one of them out, or collect the key")
+        super().__init__(
+            f"{key} is produced by {' and by '.join(producers)}; leave one of them out, or collect the key"
+        )
         self.key = key
         self.producers = tuple(producers)
 

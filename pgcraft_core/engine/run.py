@@ -40,9 +40,7 @@ def run(steps: Sequence[Step], inputs: Mapping[Any, Any]) -> Values:
     single: dict[AnyKey, Any] = dict(inputs)
     collected: dict[AnyKey, list[Any]] = defaultdict(list)
     for step in steps:
-        arguments = [
-            tuple(collected[key]) if isinstance(key, CollectedKey) else single[key] for key in step.requires
-        ]
+        arguments = [tuple(collected[key]) if isinstance(key, CollectedKey) else single[key] for key in step.requires]
         result = step.run(*arguments)
         values = (result,) if len(step.produces) == 1 else tuple(result)
         if len(values) != len(step.produces):

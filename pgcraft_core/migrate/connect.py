@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
 from pgcraft_core.migrate.translate import translate_error
+from pgcraft_core.sql.identifiers import quote_identifier
 
 Driver = psycopg.Connection[tuple[Any, ...]]
 
@@ -72,7 +73,7 @@ def transaction(connection: Connection, role: str | None = None) -> Generator[No
     driver = driver_of(connection)
     try:
         if role is not None:
-            execute(connection, f"SET LOCAL ROLE {role}")
+            execute(connection, f"SET LOCAL ROLE {quote_identifier(role)}")
         yield
         driver.commit()
     except psycopg.Error as error:
@@ -91,5 +92,3 @@ def roll_back(connection: Connection) -> None:
             driver.rollback()
         except psycopg.Error:
             driver.close()
-
-

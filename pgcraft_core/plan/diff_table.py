@@ -175,9 +175,7 @@ def _diff_constraints(
     return operations
 
 
-def _diff_indexes(
-    table: Table, applied: Sequence[Index], goal: Sequence[Index], replaced: set[str]
-) -> list[Operation]:
+def _diff_indexes(table: Table, applied: Sequence[Index], goal: Sequence[Index], replaced: set[str]) -> list[Operation]:
     operations: list[Operation] = []
     name, target = table.qualified_name, table.id
     gone, added, recommented = _compare(list(applied), list(goal), replaced)

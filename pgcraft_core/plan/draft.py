@@ -17,7 +17,7 @@ from pgcraft_core.plan.operations.base import Operation
 from pgcraft_core.plan.operations.column import AlterColumnType, RenameColumn, ReplaceGeneratedColumn
 from pgcraft_core.plan.operations.registration import Release, TakeBack
 from pgcraft_core.plan.operations.role import DropRole
-from pgcraft_core.plan.operations.schema import CreateSchema, GrantSchemaUsage, RevokeSchemaUsage
+from pgcraft_core.plan.operations.schema import CreateSchema, GrantSchemaUsage, OpenSchema, RevokeSchemaUsage
 from pgcraft_core.plan.operations.view import DropView
 from pgcraft_core.schema.base import ObjectId, QualifiedName
 from pgcraft_core.schema.objects import AnyObject
@@ -50,18 +50,28 @@ class DraftContext:
     catalog: Catalog
     registry: Registry
     owner_id: str
+    owner_role: str
     database: Claimant
 
 
 def draft_schemas(units: Iterable[Unit], context: DraftContext) -> list[Draft]:
-    """Return a draft that makes the schemas that are needed and missing; they belong to the Database."""
-    needed = sorted({name for unit in units for name in unit.schemas} - set(context.catalog.schemas))
-    schemas = [Schema(name=name) for name in needed]
-    if not schemas:
-        return []
-    operations = tuple(CreateSchema(schema.id, schema.name) for schema in schemas)
-    changes = tuple(_recorded(schema, context.database, context) for schema in schemas)
-    return [Draft(context.database, operations, changes)]
+    """Return a draft that makes the schemas that are missing, and opens those of others to the owner role.
+
+    Schemas belong to the Database, since resources share them.
+    """
+    operations: list[Operation] = []
+    changes: list[RegistryChange] = []
+    for name in sorted({name for unit in units for name in unit.schemas}):
+        schema = Schema(name=name)
+        actual = context.catalog.schemas.get(name)
+        if actual is None:
+            operations.append(CreateSchema(schema.id, name))
+        elif not actual.may_create(context.owner_role):
+            operations.append(OpenSchema(schema.id, name, context.owner_role))
+        else:
+            continue
+        changes.append(_recorded(schema, context.database, context))
+    return [Draft(context.database, tuple(operations), tuple(changes))] if operations else []
 
 
 def draft_unit(unit: Unit, context: DraftContext) -> list[Draft]:

@@ -71,7 +71,9 @@ def find_hazard(operation: Operation, evidence: RowEvidence | None) -> Hazard | 
         case AddConstraint() | CreateIndex() if _is_large(evidence):
             return Hazard("LongLock", f"{operation.describe()}: reads {_stake(evidence)} while writes wait")
         case SetNullable(nullable=False) if _is_large(evidence):
-            return Hazard("LongLock", f"{operation.describe()}: reads {_stake(evidence)} while readers and writers wait")
+            return Hazard(
+                "LongLock", f"{operation.describe()}: reads {_stake(evidence)} while readers and writers wait"
+            )
         case _:
             return None
 

@@ -59,8 +59,7 @@ class PlannedMigration:
         Both states together determine the operations; the row evidence is not in it.
         """
         states = [
-            [str(change.id), str(change.claimant), change.before, change.after, change.state]
-            for change in self.changes
+            [str(change.id), str(change.claimant), change.before, change.after, change.state] for change in self.changes
         ]
         return hashlib.sha256(json.dumps(states).encode()).hexdigest()
 

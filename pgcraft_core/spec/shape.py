@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from pgcraft_core.spec.annotations import MapList
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shape:
     """A type without its `| None`, and the markers that stood around it."""
 
@@ -24,12 +25,12 @@ class Shape:
         """The model, where the type is one."""
         return self.type if isinstance(self.type, type) and issubclass(self.type, BaseModel) else None
 
-    @property
+    @cached_property
     def entry(self) -> Shape | None:
         """Shape of the entries, where the type is a list."""
         return shape_of(get_args(self.type)[0]) if get_origin(self.type) is tuple else None
 
-    @property
+    @cached_property
     def map_key(self) -> str | None:
         """Alias of the field that identifies an entry; None where positions do."""
         return next((marker.key for marker in self.markers if isinstance(marker, MapList)), None)
@@ -47,7 +48,8 @@ def shape_of(annotation: Any, markers: Iterable[Any] = ()) -> Shape:
     return Shape(annotation, tuple(markers))
 
 
-def fields_of(model: type[BaseModel]) -> dict[str, tuple[str, Shape]]:
+@cache
+def fields_of(model: type[BaseModel]) -> Mapping[str, tuple[str, Shape]]:
     """Return attribute name and shape of every field by the name users write."""
     return {
         field.alias or name: (name, shape_of(field.annotation, field.metadata))

@@ -113,7 +113,7 @@ class DriftReport(StatusModel):
 class DimensionStatus(Status):
     """What became of a Dimension."""
 
-    relations: Annotated[tuple[Annotated[str, Field(max_length=160)], ...], Field(max_length=64), SetList()] = Field(
+    relations: Annotated[tuple[Annotated[str, Field(max_length=300)], ...], Field(max_length=64), SetList()] = Field(
         (), description="What was made, such as `table geo.airports` and `view api.airports`."
     )
     revision: Revision | None = Field(None, description="Alembic revision that last changed it.")

@@ -77,6 +77,19 @@ class TypeReader:
         suffix = "" if token or found.kind == "end" else f" before {found.written!r}"
         raise TypeNameError(found.position, message + suffix)
 
+    def name(self, what: str) -> str:
+        """Read a name, folded or unquoted. Raises TypeNameError, saying that `what` is needed, where none follows."""
+        token = self.next()
+        if token.kind not in ("word", "quoted"):
+            self.refuse(f"{what} is needed here", token)
+        return token.text
+
+    def end(self) -> None:
+        """Raise TypeNameError unless all was read."""
+        token = self.peek()
+        if token.kind != "end":
+            self.refuse(f"{token.written!r} does not belong here; one name stands here alone", token)
+
     def numbers(self) -> list[tuple[Token, int]]:
         """Read `(1, 2)`, or nothing where no parenthesis follows."""
         numbers: list[tuple[Token, int]] = []
@@ -130,7 +143,7 @@ def _tokens(text: str) -> list[Token]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise TypeNameError(at + 1, f"{text[at]!r} has no place in a type name; a type name stands here alone")
+            raise TypeNameError(at + 1, f"{text[at]!r} has no place here; one name stands here alone")
         tokens.append(_token(match))
         at = _skip_whitespace(text, match.end())
     return [*tokens, Token("end", "", "", len(text) + 1)]

@@ -61,8 +61,29 @@ def canonical_type(text: str) -> str:
     reader = TypeReader(text)
     if reader.peek().kind == "end":
         raise TypeNameError(1, "a type name is needed here, such as text or numeric(10, 2)")
+    canonical = read_type(reader)
+    reader.end()
+    return canonical
+
+
+def read_type(reader: TypeReader) -> str:
+    """Read one type name, array suffix included, and return its canonical form; what follows it is left unread."""
     element = _element_type(reader)
     return element + ("[]" if _array_suffix(reader) else "")
+
+
+def operator_class(text: str) -> str:
+    """Return the name of an operator class, `name` or `schema.name`, as SQL.
+
+    Raises:
+        TypeNameError: it is anything else, parameters included.
+    """
+    reader = TypeReader(text)
+    parts = [reader.name("an operator class")]
+    if reader.accept(".", kind="mark"):
+        parts.append(reader.name("the operator class"))
+    reader.end()
+    return ".".join(map(quote_identifier, parts))
 
 
 def _element_type(reader: TypeReader) -> str:
@@ -214,7 +235,7 @@ def _interval(reader: TypeReader) -> str:
 
 
 def _array_suffix(reader: TypeReader) -> bool:
-    """Read the rest of the text, which can only be array bounds. Postgres keeps neither their number nor their size."""
+    """Read array bounds, if there are any. Postgres keeps neither their number nor their size."""
     is_array = False
     if reader.accept("array"):
         is_array = True
@@ -224,9 +245,6 @@ def _array_suffix(reader: TypeReader) -> bool:
         while reader.accept("[", kind="mark"):
             is_array = True
             _array_bound(reader, required=False)
-    token = reader.peek()
-    if token.kind != "end":
-        reader.refuse(f"{token.written!r} does not belong to a type name; a type name stands here alone", token)
     return is_array
 
 

@@ -46,6 +46,7 @@ class Container:
         report: ContainerReport,
         *,
         restart_policy: str,
+        grace: float,
         address: str,
         http: aiohttp.ClientSession,
         prepare: Prepare,
@@ -54,6 +55,7 @@ class Container:
         self.report = report
         self._spec = spec
         self._restart_policy = restart_policy
+        self._grace = grace
         self._prepare = prepare
         self._changed = changed
         self._stopping = asyncio.Event()
@@ -72,6 +74,8 @@ class Container:
                 self._now_is(Waiting(error.reason, str(error)))
                 await self._pause(_CONFIG_RETRY)
                 continue
+            if self._stopping.is_set():
+                break
             ended = await self._run_once(launch)
             if self._stopping.is_set() or not self._restarts_after(ended.exit_code):
                 break
@@ -162,7 +166,7 @@ class Container:
     async def _restart(self, process: asyncio.subprocess.Process) -> None:
         """End the process so that `run` starts another."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._spec.get("terminationGracePeriodSeconds", 30)):
+            async with asyncio.timeout(self._grace):
                 await self._end(process, self._stop_signal())
                 return
         await self._end(process, signal.SIGKILL)

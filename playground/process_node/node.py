@@ -5,8 +5,6 @@ import itertools
 import logging
 import platform
 import secrets
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +17,7 @@ import aiohttp
 from playground.process_node.api import ApiError, KubernetesAPI
 from playground.process_node.images import Images
 from playground.process_node.pod import PodRun, Surroundings
+from playground.scratch import ScratchFolder
 
 _RENEWAL = 10.0  # seconds between renewals of the Lease
 _LEASE_DURATION = 40  # seconds
@@ -43,7 +42,7 @@ class ProcessNode:
         self.name = name
         self._kubeconfig = kubeconfig
         self._images = Images(images)
-        self._folder: Path | None = None
+        self._folder: ScratchFolder | None = None
         self._addresses = _loopback_addresses()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,11 +57,11 @@ class ProcessNode:
         """Where each Pod has a folder (namespace_name_uid) with its containers' logs (container.log)."""
         if self._folder is None:
             raise ProcessNodeError("the process node is not running")
-        return self._folder
+        return self._folder.path
 
     def start(self) -> Self:
         """Register the node and return once it takes Pods; raises `ProcessNodeError` when it cannot."""
-        self._folder = Path(tempfile.mkdtemp(prefix="pgcraft-process-node-"))
+        self._folder = ScratchFolder("process-node")
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._thread.start()
         self._up.wait()
@@ -80,7 +79,7 @@ class ProcessNode:
             self._thread.join()
             self._thread = None
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
             self._folder = None
 
     def __enter__(self) -> Self:

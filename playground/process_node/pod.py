@@ -54,7 +54,9 @@ class PodRun:
 
     def update(self, pod: dict[str, Any]) -> None:
         """Take note of the newest object; a Pod that is being deleted is ended within its grace period."""
-        self._pod = pod
+        if int(pod["metadata"]["resourceVersion"]) > int(self._pod["metadata"]["resourceVersion"]):
+            self._pod = pod  # and not what our own last write has already overtaken
+            self._changed.set()  # a readiness gate may have opened
         if "deletionTimestamp" in pod["metadata"] and self._ending is None:
             self._ending = asyncio.create_task(self._end(pod["metadata"].get("deletionGracePeriodSeconds", 30)))
 
@@ -76,6 +78,7 @@ class PodRun:
             spec,
             report,
             restart_policy="OnFailure" if init and policy == "Always" else policy,
+            grace=self._pod["spec"].get("terminationGracePeriodSeconds", 30),
             address=self._address,
             http=self._around.http,
             prepare=lambda: self._prepare(spec),
@@ -162,6 +165,10 @@ class PodRun:
     def _refuse_unsupported(self, spec: Mapping[str, Any]) -> None:
         if spec.get("restartPolicy") == "Always":
             raise _unsupported("sidecar containers")
+        if "postStart" in spec.get("lifecycle", {}):
+            raise _unsupported("postStart hooks")
+        if any("grpc" in spec.get(probe, {}) for probe in ("startupProbe", "livenessProbe", "readinessProbe")):
+            raise _unsupported("gRPC probes")
         volumes = {volume["name"]: volume for volume in self._pod["spec"].get("volumes", [])}
         for mount in spec.get("volumeMounts", []):
             volume = volumes[mount["name"]]

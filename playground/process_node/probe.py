@@ -86,7 +86,7 @@ async def _look(spec: Mapping[str, Any], target: Target) -> bool:
         return True
     if action := spec.get("exec"):
         return await target.execute(action["command"]) == 0
-    return False  # gRPC: nothing we run speaks it
+    return False
 
 
 async def http_get(action: Mapping[str, Any], target: Target) -> bool:

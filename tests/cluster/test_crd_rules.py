@@ -227,6 +227,42 @@ def test_the_api_server_accepts_the_examples_to_the_last_field(
     cluster.kubectl("create", "--dry-run=server", "--validate=strict", "--filename", "-", input=text)
 
 
+def _long(prefix: str, number: int) -> str:
+    return f"{prefix}{number:03}".ljust(63, "x")
+
+
+@pytest.mark.cluster
+def test_the_widest_dimension_keeps_within_the_cost_of_rules(server: Server) -> None:
+    columns = [_long("c", number) for number in range(500)]
+    table = {"schema": _long("s", 0), "name": _long("t", 0)}
+    several = columns[:32]
+    spec = {
+        "columns": [
+            {"name": name, "type": "text", "check": "x" * 800, "references": {"table": table, "column": name}}
+            for name in columns
+        ],
+        "uniques": [{"name": _long("u", number), "columns": several} for number in range(64)],
+        "indexes": [{"name": _long("i", number), "columns": several, "include": several} for number in range(64)],
+        "foreignKeys": [
+            {"name": _long("f", number), "columns": several, "references": {"table": table, "columns": several}}
+            for number in range(64)
+        ],
+        "api": {"grants": [{"role": _long("r", number), "privileges": ["select"]} for number in range(64)]},
+    }
+    created = server.try_create(CASES[0].manifest(spec))
+    assert len(created["spec"]["columns"]) == 500
+
+
+@pytest.mark.cluster
+def test_the_longest_plan_keeps_within_the_cost_of_rules_when_its_status_is_written(server: Server) -> None:
+    plan = next(case for case in CASES if case.kind == "Migration")
+    operation = {"operation": "AddColumn", "target": "t" * 256, "description": "d" * 500, "lock": "AccessExclusive"}
+    current = server.create(plan.manifest({"sql": "x" * 262144, "operations": [operation] * 1000}))
+    reported = server.report(current, {"observedGeneration": 1, "phase": "Applied"})
+    assert reported["status"]["phase"] == "Applied"
+    server.delete(current)
+
+
 @of_creation
 def test_the_engine_finds_the_same_without_an_api_server(case: Case) -> None:
     assert _findings(case.manifest(case.refuse), case.rule) == [Diagnostic(case.at, case.rule)]

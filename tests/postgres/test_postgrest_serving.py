@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from pgcraft_core.schema.unit import Claimant
 from pgcraft_operator.postgrest.confirmation import Memory, confirm
 from pgcraft_operator.postgrest.credentials import Credentials
 from pgcraft_operator.postgrest.exposed import ExposedView
@@ -25,6 +26,7 @@ from pgcraft_operator.postgrest.workload import ADMIN_PORT, API_PORT
 from playground.postgres import PostgresServer
 
 KEY = "k" * 32
+CLAIMANT = Claimant("Dimension", "geo", "any")
 STRANGE = (
     *("a b", "c,d", "e.f", 'g"h', "i\\j", "Upper", "select", "ü→✓", "x:y", "x::int", "x->>y", "(p)", "*", "and"),
     *("count", "count()", "%25 &=+#;", "a'b", " lead", "trail ", "not.null", "n" * 63),
@@ -61,12 +63,12 @@ class Api:
                 await asyncio.sleep(0.05)  # a program that starts announces nothing to wait for
 
     async def stop(self) -> None:
-        if self.process is not None:
+        if self.process is not None and self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
 
     def view(self, name: str, *columns: str, reader: str | None = None, schema: str = "api") -> ExposedView:
-        return ExposedView(schema, name, columns, reader, fingerprint="")
+        return ExposedView(CLAIMANT, schema, name, columns, reader, fingerprint="")
 
     def execute(self, statement: LiteralString, *names: str) -> None:
         self.database.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
@@ -217,6 +219,10 @@ async def test_what_pods_were_seen_to_serve_is_not_asked_again(api: Api, session
     restarted = replace(api.pod, incarnation="pod/2")
     for pods, views in (([api.pod], [changed]), ([restarted], [view]), ([api.pod], [])):
         assert await confirm(deepcopy(memory), pods, views, api.credentials) != [], "nothing was asked"
+    assert await confirm(memory, [api.pod], [], api.credentials, undecided={CLAIMANT}) == [], (
+        "a fault withdraws nothing"
+    )
+    assert memory.served() == {view.key}
 
 
 async def test_a_withdrawn_view_lingers_until_it_is_gone(api: Api, session: aiohttp.ClientSession) -> None:
@@ -236,7 +242,7 @@ async def test_a_withdrawn_view_lingers_until_it_is_gone(api: Api, session: aioh
 async def test_a_pod_that_does_not_answer_is_named(session: aiohttp.ClientSession) -> None:
     pod = ReadyPod("api-1", "api-1/1", f"127.{secrets.randbelow(200) + 20}.251.9")  # nobody listens there
     questions = PodApi(session, pod, Credentials("anon", ("anon",), None, None))
-    view = ExposedView("api", "t", ("id",), "anon", "")
+    view = ExposedView(CLAIMANT, "api", "t", ("id",), "anon", "")
     for found in (await questions.find_shortfalls([view]), await questions.find_lingering({view.key})):
         assert found[view.key].message.startswith(f"pod api-1 cannot be asked at {pod.base_url}: ")
         assert not found[view.key].is_stale

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgcraft_core.sql.types import TypeNameError, canonical_type
+from pgcraft_core.sql.types import TypeNameError, canonical_type, operator_class
 
 SPELLINGS = {
     "int": "integer",
@@ -110,3 +110,16 @@ def test_anything_else_is_refused_with_its_position_and_a_way_out(written: str, 
         canonical_type(written)
     assert refused.value.position == position
     assert says in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("written", "sql"), [("text_pattern_ops", "text_pattern_ops"), ('Ext."My Ops"', 'ext."My Ops"'), ("left", '"left"')]
+)
+def test_an_operator_class_is_quoted_part_by_part(written: str, sql: str) -> None:
+    assert operator_class(written) == sql
+
+
+@pytest.mark.parametrize("written", ["", "a.b.c", "text_ops (x = 1)", "a) where (true", "a;", "1"])
+def test_anything_else_is_no_operator_class(written: str) -> None:
+    with pytest.raises(TypeNameError):
+        operator_class(written)

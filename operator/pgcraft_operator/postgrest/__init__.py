@@ -1,7 +1,7 @@
 """What runs in Kubernetes for a PostgREST resource: its Secret, Deployment and Service, and whether it serves."""
 
 from pgcraft_operator.postgrest.errors import WorkloadError
-from pgcraft_operator.postgrest.expose import ApiOutcome, expose
+from pgcraft_operator.postgrest.expose import ApiOutcome, expose, forget
 from pgcraft_operator.postgrest.workload_secret import WorkloadSecret, ensure_secret
 
-__all__ = ["ApiOutcome", "WorkloadError", "WorkloadSecret", "ensure_secret", "expose"]
+__all__ = ["ApiOutcome", "WorkloadError", "WorkloadSecret", "ensure_secret", "expose", "forget"]

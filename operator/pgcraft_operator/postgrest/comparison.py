@@ -19,9 +19,9 @@ from pgcraft_operator.cluster import Manifest
 
 APPLIED_HASH = "pgcraft.io/applied-hash"
 
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)(m|u|n|[kMGTPE]i?|[eE][+-]?\d+)?\Z")
+_QUANTITY = re.compile(r"([+-]?[0-9.]+)(n|u|m|k|Ki|[MGTPE]i?|[eE][+-]?\d+)?\Z")
 _DECIMAL_EXPONENTS = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_BINARY_EXPONENTS = {"ki": 10, "Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_BINARY_EXPONENTS = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 
 def stamp(manifest: Manifest) -> Manifest:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pgcraft_core.schema.unit import Claimant
 from pgcraft_operator.postgrest.credentials import Credentials
 from pgcraft_operator.postgrest.exposed import ExposedView, ViewKey
 from pgcraft_operator.postgrest.rollout import ReadyPod
@@ -22,24 +23,26 @@ class Memory:
 
     confirmed: dict[str, dict[ViewKey, str]] = field(default_factory=dict)
     """Incarnation of a pod -> view -> fingerprint."""
+    claimants: dict[ViewKey, Claimant] = field(default_factory=dict)
+    """Whose the views are, or were when last wanted."""
     withdrawn: set[ViewKey] = field(default_factory=set)
     """Views served once, wanted no longer and not yet seen to be gone."""
     stale_shape: str | None = None
     stale_since: float = 0.0
     """Since when (monotonic) the caches have not known the shape."""
 
-    def note_wanted(self, views: Sequence[ExposedView], pods: Sequence[ReadyPod]) -> None:
-        """Forget pods that are gone, and remember which views have been withdrawn."""
+    def note_wanted(
+        self, views: Sequence[ExposedView], undecided: Collection[Claimant], pods: Sequence[ReadyPod]
+    ) -> None:
+        """Forget pods that are gone, and remember which views have been withdrawn; undecided claimants keep theirs."""
+        self.claimants |= {view.key: view.claimant for view in views}
         wanted = {view.key for view in views}
+        wanted |= {key for key, claimant in self.claimants.items() if claimant in undecided}
         for seen in self.confirmed.values():
             self.withdrawn |= seen.keys() - wanted
         self.withdrawn -= wanted
-        self.confirmed = {
-            pod.incarnation: {
-                key: print_ for key, print_ in self.confirmed.get(pod.incarnation, {}).items() if key in wanted
-            }
-            for pod in pods
-        }
+        self.claimants = {key: claimant for key, claimant in self.claimants.items() if key in wanted}
+        self.confirmed = {pod.incarnation: self._confirmed_of(pod, wanted) for pod in pods}
 
     def unconfirmed(self, pod: ReadyPod, views: Sequence[ExposedView]) -> list[ExposedView]:
         """Return the views that a pod has not been seen to serve in their present shape."""
@@ -50,6 +53,10 @@ class Memory:
         """Return the views that every pod has been seen to serve; none where there is no pod."""
         seen = [frozenset(views) for views in self.confirmed.values()]
         return frozenset.intersection(*seen) if seen else frozenset()
+
+    def _confirmed_of(self, pod: ReadyPod, wanted: Collection[ViewKey]) -> dict[ViewKey, str]:
+        seen = self.confirmed.get(pod.incarnation, {})
+        return {key: fingerprint for key, fingerprint in seen.items() if key in wanted}
 
     def staleness(self, shape: str, *, is_stale: bool) -> float:
         """Note whether the caches know the shape, and return for how many seconds they have not."""
@@ -63,13 +70,19 @@ class Memory:
 
 
 async def confirm(
-    memory: Memory, pods: Sequence[ReadyPod], views: Sequence[ExposedView], credentials: Credentials
+    memory: Memory,
+    pods: Sequence[ReadyPod],
+    views: Sequence[ExposedView],
+    credentials: Credentials,
+    *,
+    undecided: Collection[Claimant] = frozenset(),
 ) -> list[Shortfall]:
     """Ask pods for what they have not been seen to serve, for `PATIENCE` seconds while their caches catch up.
 
-    Returns what is short at the end. With nothing new there is no request at all.
+    Returns what is short at the end. With nothing new there is no request at all. Views of `undecided` claimants, whose
+    declaration is faulty at present, are neither wanted nor withdrawn: what was applied for them stands.
     """
-    memory.note_wanted(views, pods)
+    memory.note_wanted(views, undecided, pods)
     if not pods or not (memory.withdrawn or any(memory.unconfirmed(pod, views) for pod in pods)):
         return []
     pause, deadline = _FIRST_PAUSE, time.monotonic() + PATIENCE

@@ -70,7 +70,9 @@ async def expose(cluster: Cluster, postgrest: PostgREST, units: Sequence[Unit], 
     pods = await cluster.list_pods(namespace, label_selector(postgrest))
     views = exposed_views(postgrest, units)
     memory = _memories.setdefault(postgrest.metadata.uid, Memory())
-    shortfalls = await confirm(memory, ready_pods(pods), views, Credentials.of(postgrest, secret))
+    undecided = {unit.claimant for unit in units if unit.diagnostics}
+    credentials = Credentials.of(postgrest, secret)
+    shortfalls = await confirm(memory, ready_pods(pods), views, credentials, undecided=undecided)
     awaited = what_rollout_awaits(workload, pods) or _summarize(shortfalls)
     shape = shape_fingerprint(views)
     staleness = memory.staleness(shape, is_stale=any(shortfall.is_stale for shortfall in shortfalls))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from pgcraft_core.schema.unit import Unit
+from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.schema.view import View
 from pgcraft_core.spec.postgrest import PostgREST
 
@@ -19,6 +19,7 @@ ViewKey = tuple[str, str]
 class ExposedView:
     """A view, and the first of the API's roles that may read it, if any may."""
 
+    claimant: Claimant
     schema: str
     name: str
     columns: tuple[str, ...]
@@ -38,8 +39,13 @@ class ExposedView:
 def exposed_views(postgrest: PostgREST, units: Iterable[Unit]) -> tuple[ExposedView, ...]:
     """Return the views that the API serves once everything is applied, in a fixed order."""
     schemas, reach = set(postgrest.spec.schemas), _privileges_of_roles(postgrest)
-    views = (item for unit in units for item in unit.objects if isinstance(item, View) and item.schema_name in schemas)
-    return tuple(sorted((_exposed(view, reach) for view in views), key=lambda view: view.key))
+    views = (
+        _exposed(unit.claimant, item, reach)
+        for unit in units
+        for item in unit.objects
+        if isinstance(item, View) and item.schema_name in schemas
+    )
+    return tuple(sorted(views, key=lambda view: view.key))
 
 
 def shape_fingerprint(views: Sequence[ExposedView]) -> str:
@@ -65,11 +71,11 @@ def _quote_field(name: str) -> str:
     return f'"{escaped}"'
 
 
-def _exposed(view: View, reach: Sequence[tuple[str, frozenset[str]]]) -> ExposedView:
+def _exposed(claimant: Claimant, view: View, reach: Sequence[tuple[str, frozenset[str]]]) -> ExposedView:
     granted = {grant.role for grant in view.grants if "SELECT" in grant.privileges}
     reader = next((role for role, privileges in reach if privileges & granted), None)
     columns = tuple(column.name for column in view.columns)
-    return ExposedView(view.schema_name, view.name, columns, reader, view.fingerprint())
+    return ExposedView(claimant, view.schema_name, view.name, columns, reader, view.fingerprint())
 
 
 def _privileges_of_roles(postgrest: PostgREST) -> tuple[tuple[str, frozenset[str]], ...]:

@@ -38,14 +38,12 @@ async def ensure_secrets(
 
 async def expose_apis(cluster: Cluster, findings: Findings, secrets: Secrets) -> None:
     """Bring up every PostgREST whose roles and grants are applied, and note what each of them serves."""
-    ready = [
-        subject
+    waiting_for_api = [
+        _expose_one(cluster, findings, subject.resource, secrets[subject.claimant])
         for subject in findings.inventory.postgrests
         if subject.resource and subject.claimant in secrets and subject.claimant not in findings.outcomes
     ]
-    await asyncio.gather(
-        *(_expose_one(cluster, findings, subject.resource, secrets[subject.claimant]) for subject in ready)
-    )
+    await asyncio.gather(*waiting_for_api)
     for claimant, unit in findings.units.items():
         views = [item for item in unit.objects if isinstance(item, View)]
         if views:

@@ -1,4 +1,4 @@
-"""Stops when many resources vanish at once: a wrong folder pruned, a namespace deleted, a cluster half restored; pure."""
+"""Stops when many resources vanish at once: a folder pruned by mistake, a namespace deleted; pure."""
 
 from __future__ import annotations
 

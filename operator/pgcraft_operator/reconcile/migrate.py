@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from pgcraft_core.migrate.errors import (
     RegistryConflictError,
     StatementFailedError,
 )
-from pgcraft_core.migrate.session import Applied, Session
+from pgcraft_core.migrate.execute import Applied
+from pgcraft_core.migrate.session import Session
 from pgcraft_core.plan.model import PlannedMigration
 from pgcraft_core.schema.unit import Claimant
 from pgcraft_core.spec.database import Database
@@ -90,13 +91,13 @@ class Migrator:
                 self.findings.settle(claimant, Waiting(Reason.OBSERVING, f"Migration {name}: {message}"))
 
     async def record_held(self, migrations: Sequence[PlannedMigration], releases: Sequence[Claimant]) -> None:
-        """Keep a Migration object of each plan that would withdraw too much at once, and tell the Database how to go on."""
+        """Keep a Migration object of each plan that withdraws too much at once; the Database says how to go on."""
         for migration in migrations:
             manifest = await self._ensure_object(migration)
             metadata = self.database.metadata
             message = (
-                f"{len(releases)} resources are gone at once, among them {releases[0]}; their views and grants stay until "
-                f"this is confirmed: kubectl annotate --overwrite --namespace {metadata.namespace} database "
+                f"{len(releases)} resources are gone at once, among them {releases[0]}; their views and grants stay "
+                f"until this is confirmed: kubectl annotate --overwrite --namespace {metadata.namespace} database "
                 f"{metadata.name} {CONFIRM_ANNOTATION}={manifest['metadata']['name']}"
             )
             await self._write(manifest, {"phase": "ApprovalPending", "message": message})
@@ -106,7 +107,7 @@ class Migrator:
             )
 
     async def retire_stale(self) -> None:
-        """Supersede unfinished Migration objects this run did not come to, and remove finished ones beyond the limit."""
+        """Supersede unfinished Migration objects of other plans, and remove finished ones beyond the limit."""
         planned = {manifest["metadata"]["name"] for manifest in self.seen}
         for manifest in self.findings.inventory.migrations:
             phase = (manifest.get("status") or {}).get("phase")
@@ -143,7 +144,8 @@ class Migrator:
             )
         except (DatabaseUnavailableError, AnotherWriterError) as error:
             await self._write(manifest, {"phase": "Pending", "message": str(error)})
-            raise Halt(Waiting(Reason.DATABASE_UNAVAILABLE, str(error))) from error
+            is_away = isinstance(error, DatabaseUnavailableError)
+            raise Halt(Waiting(Reason.DATABASE_UNAVAILABLE if is_away else Reason.RETRYING, str(error))) from error
         except RegistryConflictError as error:
             await self._write(manifest, record.superseded_status(str(error)))
             raise Halt(Waiting(Reason.RETRYING, str(error)), Again(1.0)) from error
@@ -184,13 +186,13 @@ class Migrator:
         message = f"Migration {name}: {outcome.message}"
         for claimant in migration.claimants:
             self.findings.migrations.setdefault(claimant, name)
-            self.findings.settle(claimant, type(outcome)(outcome.reason, message))  # type: ignore[arg-type]
-        known = self.writer.current(manifest)
+            self.findings.settle(claimant, replace(outcome, message=message))
+        told = (manifest.get("status") or {}).get("message")
         if isinstance(outcome, Waiting):
             await self._write(manifest, {"phase": "Pending", "message": outcome.message})
         else:
             await self._write(manifest, record.failed_status(outcome.message, started, datetime.now(UTC)))
-        if known.get("message") != outcome.message:
+        if told != outcome.message:
             await send_event(self.cluster, manifest, Notice("Warning", outcome.reason, "Migrate", outcome.message))
         logger.warning("migration %s not applied: %s", name, outcome.message, extra={"migration": name})
 

@@ -182,10 +182,11 @@ def _effective(findings: Findings, subject: Subject[Dimension]) -> dict[str, Any
     if table.primary_key is not None:
         declared = subject.resource.spec.primary_key
         strategy = declared.strategy if declared else "Identity"
-        effective["primaryKey"] = {"strategy": strategy, "columns": list(table.primary_key.columns)}
+        key: dict[str, Any] = {"strategy": strategy, "columns": list(table.primary_key.columns)}
         column = table.column(table.primary_key.columns[0])
         if strategy != "Natural" and column is not None:
-            effective["primaryKey"]["type"] = column.type
+            key["type"] = column.type
+        effective["primaryKey"] = key
     if view is not None:
         effective["view"] = {"schema": view.schema_name, "name": view.name}
     return effective

@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pgcraft_core.compile import CompileInput, compile_resources
 from pgcraft_core.compile.policy import allowed_schemas
 from pgcraft_core.migrate.errors import DatabaseUnavailableError, InsufficientPrivilegeError, MigrationError
-from pgcraft_core.migrate.session import Session, SessionSettings
+from pgcraft_core.migrate.session import Session
+from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.plan.model import Plan
 from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.spec.database import Database
@@ -115,7 +116,7 @@ class Reconciler:
         return Settled(parse_duration(database.drift.interval).total_seconds())
 
     async def _migrate(self, migrator: Migrator, plan: Plan) -> None:
-        database, findings = migrator.database, migrator.findings
+        database = migrator.database
         if database.migrations.mode == "Observe":
             await migrator.record_observed((*plan.migrations, *plan.waiting))
         else:
@@ -161,6 +162,7 @@ def session_settings(database: Database, connection: ConnectionParameters) -> Se
         url=connection.url(),
         owner_id=database.owner_id,
         owner_role=owner_role(database, connection),
+        database=Claimant(database.kind, database.metadata.namespace, database.metadata.name),
         lock_timeout_ms=round(parse_duration(migrations.lock_timeout).total_seconds() * 1000),
         approval=migrations.approval,
         apply=migrations.mode == "Apply",

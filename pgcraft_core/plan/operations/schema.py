@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pgcraft_core.plan.operations.base import Operation, Phase
+from pgcraft_core.plan.operations.base import Actor, Operation, Phase
 from pgcraft_core.sql.identifiers import quote_identifier
 
 
@@ -28,6 +28,29 @@ class CreateSchema(Operation):
     def describe(self) -> str:
         """Sentence for people."""
         return f"create schema {self.schema}"
+
+
+@dataclass(frozen=True)
+class OpenSchema(Operation):
+    """Let the owner role make objects in a schema that belongs to somebody else, such as `public`."""
+
+    schema: str
+    owner_role: str
+
+    phase: ClassVar[Phase] = Phase.SCHEMAS
+    actor: ClassVar[Actor] = "login"
+
+    def upgrade(self) -> list[str]:
+        """GRANT USAGE, CREATE."""
+        return [f"GRANT USAGE, CREATE ON SCHEMA {quote_identifier(self.schema)} TO {quote_identifier(self.owner_role)}"]
+
+    def downgrade(self) -> list[str]:
+        """REVOKE CREATE."""
+        return [f"REVOKE CREATE ON SCHEMA {quote_identifier(self.schema)} FROM {quote_identifier(self.owner_role)}"]
+
+    def describe(self) -> str:
+        """Sentence for people."""
+        return f"let {self.owner_role} make objects in schema {self.schema}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,186 @@
+"""Scratch statements around an author's expressions: built with their positions, so that an error finds its way back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from pgcraft_core.schema.base import ObjectId
+from pgcraft_core.schema.table import Column, Index, Table
+from pgcraft_core.sql.identifiers import column_list, quote_identifier
+from pgcraft_core.sql.types import operator_class
+
+ExpressionForm = Literal["check", "where", "default", "generated", "key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with one element of a table.
+
+    `element` is `type:COLUMN`, `default:COLUMN`, `generated:COLUMN`, `check:CONSTRAINT` or `index:INDEX`.
+    """
+
+    table: ObjectId
+    element: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """An author's text in its place; `column` is the one whose default or value it is."""
+
+    element: str
+    form: ExpressionForm
+    text: str
+    column: Column | None = None
+
+
+def expressions_of(table: Table) -> tuple[Expression, ...]:
+    """Return all expressions of a table: of columns, of checks, of indexes."""
+    found: list[Expression] = []
+    for column in table.columns:
+        if column.generated is not None:
+            found.append(Expression(f"generated:{column.name}", "generated", column.generated, column))
+        elif column.default is not None:
+            found.append(Expression(f"default:{column.name}", "default", column.default, column))
+    found += [Expression(f"check:{check.name}", "check", check.expression) for check in table.checks]
+    for index in table.indexes:
+        found += [
+            Expression(f"index:{index.name}", "key", element.expression)
+            for element in index.elements
+            if element.expression is not None
+        ]
+        if index.where is not None:
+            found.append(Expression(f"index:{index.name}", "where", index.where))
+    return tuple(found)
+
+
+class Statement:
+    """SQL in the making that remembers where each expression, or type of a column, begins."""
+
+    def __init__(self) -> None:
+        self.sql = ""
+        self._authored: list[tuple[int, int, str, str]] = []
+
+    def add(self, sql: str) -> Statement:
+        """Append our own SQL."""
+        self.sql += sql
+        return self
+
+    def add_authored(self, text: str, element: str, form: str) -> Statement:
+        """Append an author's text as it stands."""
+        self._authored.append((len(self.sql), len(text), element, form))
+        self.sql += text
+        return self
+
+    def located(self, position: int | None) -> tuple[str, str, int] | None:
+        """Return element, form and position within the author's text, from 1, or None where it is our own SQL.
+
+        The character after the text belongs to it: there Postgres notices that something is missing.
+        """
+        for start, length, element, form in self._authored:
+            if position is not None and start < position <= start + length + 1:
+                return element, form, position - start
+        return None
+
+
+def table_opening(table: Table) -> Statement:
+    """Return `CREATE TABLE pg_temp.name (columns`, not closed; columns have a name and a type, nothing else.
+
+    The session's temporary schema is the one place every login has (as long as TEMPORARY on the database is not
+    revoked). The table has its real name there, for expressions may qualify columns by it.
+    """
+    statement = Statement().add(f"CREATE TABLE pg_temp.{quote_identifier(table.name)} (")
+    for at, column in enumerate(table.columns):
+        statement.add(f"{', ' if at else ''}{quote_identifier(column.name)} ")
+        statement.add_authored(column.type, f"type:{column.name}", "type")
+    return statement
+
+
+def add_parsed(statement: Statement, expression: Expression) -> None:
+    """Append `CHECK (…)`: the one place where Postgres parses an expression over a row without ever running it.
+
+    CREATE TABLE stores a check as it was parsed, not planned, so that no function is called, not even an immutable one
+    with constant arguments. A value is made a condition by IS NULL, after the cast to its column's type.
+    """
+    match expression.form:
+        case "check" | "where":
+            opening, closing = "CHECK (", ")"
+        case "key":
+            opening, closing = "CHECK ((", ") IS NULL)"
+        case "default" | "generated":
+            type_name = expression.column.type if expression.column else ""
+            opening, closing = "CHECK (CAST((", f") AS {type_name}) IS NULL)"
+        case never:
+            assert_never(never)
+    statement.add(opening).add_authored(expression.text, expression.element, expression.form).add(closing)
+
+
+def add_index(statement: Statement, table: Table, index: Index) -> None:
+    """Append a CREATE INDEX on the scratch table."""
+    element_name = f"index:{index.name}"
+    statement.add(f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {quote_identifier(index.name)} ")
+    statement.add(f"ON pg_temp.{quote_identifier(table.name)} USING {quote_identifier(index.method)} (")
+    for at, element in enumerate(index.elements):
+        statement.add(", " if at else "")
+        if element.expression is None:
+            statement.add(quote_identifier(element.column or ""))
+        else:
+            statement.add("(").add_authored(element.expression, element_name, "key").add(")")
+        if element.operator_class is not None:
+            statement.add(f" {operator_class(element.operator_class)}")
+    statement.add(")")
+    if index.include:
+        statement.add(f" INCLUDE ({column_list(index.include)})")
+    if index.nulls_not_distinct:
+        statement.add(" NULLS NOT DISTINCT")
+    if index.where is not None:
+        statement.add(" WHERE (").add_authored(index.where, element_name, "where").add(")")
+
+
+_AUTHORS_FAULTS = ("42", "22", "0A", "54")
+"""SQLSTATE classes that say something of the SQL itself; all others (lost connection, timeout, disk) are not its
+author's doing."""
+
+_HINTS = {
+    "42703": "an expression sees the columns of its own table only",
+    "42883": "functions and operators outside pg_catalog are written with their schema, and arguments may need a cast",
+    "42704": "types and collations outside pg_catalog are written with their schema",
+    "42P17": "conversions that depend on the session, such as of dates to text, are not immutable",
+}
+
+
+def is_authors_fault(error: DBAPIError) -> bool:
+    """Whether Postgres refused the SQL, rather than failed at it."""
+    return isinstance(error.orig, psycopg.Error) and (error.orig.sqlstate or "").startswith(_AUTHORS_FAULTS)
+
+
+def finding(error: DBAPIError, statement: Statement, table: ObjectId, element: str, form: str) -> Finding:
+    """Return Postgres's complaint with its position in the author's text; `element` where it gives no position."""
+    original = error.orig
+    assert isinstance(original, psycopg.Error)  # noqa: S101 - is_authors_fault() said so
+    position = original.diag.statement_position
+    located = statement.located(int(position) if position else None)
+    if located is not None:
+        element, form, at = located
+    remarks = [f"at character {at}"] if located is not None else []
+    remarks += filter(None, [original.diag.message_detail, _HINTS.get(original.sqlstate or "")])
+    message = _reworded(original.diag.message_primary or str(original), form)
+    return Finding(table, element, f"{message} ({'; '.join(remarks)})" if remarks else message)
+
+
+def _reworded(message: str, form: str) -> str:
+    """Leave out what is true of the scratch shape only: there, every expression is a check."""
+    if form == "check":
+        return message
+    return re.sub(r"in check constraints?\b", "here", message).replace("argument of CHECK", "argument of WHERE")
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Return the parts separated by `; `."""
+    return "; ".join(parts)

@@ -1,0 +1,143 @@
+"""Run one planned migration: one transaction, recorded in the same transaction, tried again while others hold locks."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy.engine import Connection
+
+from pgcraft_core.catalog.read import read_catalog
+from pgcraft_core.migrate.alembic_operations import VERIFIERS_OPTION
+from pgcraft_core.migrate.connect import execute, transaction
+from pgcraft_core.migrate.errors import LockTimeoutError, MigrationCancelledError
+from pgcraft_core.migrate.history import Revision, check_unchanged, read_head, record_changes, record_revision
+from pgcraft_core.migrate.lock import check_lock
+from pgcraft_core.migrate.script import (
+    downgrade_statements,
+    revision_id,
+    set_role,
+    upgrade_statements,
+    write_script,
+)
+from pgcraft_core.migrate.settings import SessionSettings
+from pgcraft_core.plan.model import PlannedMigration, RegistryChange
+from pgcraft_core.plan.operations.base import Actor, Operation
+from pgcraft_core.schema.objects import AnyObject
+from pgcraft_core.schema.view import View
+
+LOCK_ATTEMPTS = 20
+RELOAD = "NOTIFY pgrst, 'reload schema'"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a migration; `statements` counts the SQL statements of its operations."""
+
+    revision: str
+    started_at: datetime
+    finished_at: datetime
+    statements: int
+
+
+def run_migration(
+    connection: Connection,
+    migration: PlannedMigration,
+    settings: SessionSettings,
+    verifiers: Mapping[str, str],
+    stopping: threading.Event,
+) -> Applied:
+    """Apply a migration on a connection that holds the migration lock.
+
+    A statement that waits longer than the lock timeout for a table is given up with its whole transaction, so that
+    nobody queues behind it, and tried again after a random pause.
+
+    Raises:
+        LockTimeoutError: others held the locks through all attempts; nothing was changed.
+        MigrationError: as each statement says; nothing was changed.
+    """
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            return _run_once(connection, migration, settings, verifiers)
+        except LockTimeoutError as error:
+            if attempt == LOCK_ATTEMPTS:
+                raise LockTimeoutError(f"gave up after {attempt} attempts: {error}") from error
+            # Longer than what we waited, by a random amount: whoever we got in the way of goes first.
+            pause = settings.lock_timeout_ms / 1000 * random.uniform(0.5, min(attempt, 5))  # noqa: S311
+            if stopping.wait(pause):
+                raise MigrationCancelledError("stopped while waiting for locks; nothing was changed") from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _run_once(
+    connection: Connection, migration: PlannedMigration, settings: SessionSettings, verifiers: Mapping[str, str]
+) -> Applied:
+    started_at = datetime.now(UTC)
+    operations = [planned.operation for planned in migration.operations]
+    with transaction(connection):
+        # Well below deadlock_timeout (1 s), past which it is the client that is told of a deadlock.
+        execute(connection, f"SET LOCAL lock_timeout = '{settings.lock_timeout_ms}ms'")
+        check_lock(connection)
+        execute(connection, set_role("owner", settings.owner_role))
+        check_unchanged(connection, migration.changes)
+        down_revision = read_head(connection)
+        _invoke(connection, operations, settings, verifiers)
+        execute(connection, set_role("owner", settings.owner_role))
+        execute(connection, RELOAD)
+        revision = revision_id(migration.plan_hash, down_revision)
+        finished_at = datetime.now(UTC)
+        upgrade = upgrade_statements(operations, settings.owner_role)
+        record_revision(
+            connection,
+            Revision(
+                revision=revision,
+                down_revision=down_revision,
+                message=migration.message,
+                plan_hash=migration.plan_hash,
+                script=write_script(migration, revision, down_revision, settings.owner_role, started_at),
+                upgrade_sql=_as_text(upgrade),
+                downgrade_sql=_as_text(downgrade_statements(operations, settings.owner_role)),
+                duration=finished_at - started_at,
+            ),
+            settings,
+        )
+        schemas, roles = _touched(migration.changes)
+        catalog = read_catalog(connection, schemas, roles)
+        record_changes(connection, migration.changes, catalog, revision, settings)
+    return Applied(revision, started_at, datetime.now(UTC), len(upgrade))
+
+
+def _invoke(
+    connection: Connection,
+    operations: Sequence[Operation],
+    settings: SessionSettings,
+    verifiers: Mapping[str, str],
+) -> None:
+    """Run the operations through Alembic, as whoever has to run each."""
+    context = MigrationContext.configure(connection, opts={VERIFIERS_OPTION: verifiers})
+    alembic = Operations(context)
+    actor: Actor = "owner"
+    for operation in operations:
+        if operation.actor != actor:
+            actor = operation.actor
+            execute(connection, set_role(actor, settings.owner_role))
+        alembic.invoke(operation)
+
+
+def _as_text(statements: Sequence[str]) -> str:
+    return "".join(f"{statement};\n" for statement in statements)
+
+
+def _touched(changes: Sequence[RegistryChange]) -> tuple[set[str], set[str]]:
+    """Return the schemas and roles whose rendering a migration can have changed."""
+    objects: list[AnyObject] = [change.object for change in changes if change.object is not None]
+    schemas = {change.id.schema for change in changes if change.id.schema}
+    schemas |= {change.id.name for change in changes if change.id.kind == "schema"}
+    schemas |= {item.base_schema for item in objects if isinstance(item, View)}
+    roles = {change.id.name for change in changes if change.id.kind in {"role", "schema_grant"}}
+    return schemas, roles

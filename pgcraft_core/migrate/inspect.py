@@ -1,0 +1,75 @@
+"""What planning asks the database beside its catalog: whether expressions may run, and which rows are at stake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.engine import Connection
+
+from pgcraft_core.catalog.evidence import count_non_null, read_evidence
+from pgcraft_core.catalog.model import Catalog
+from pgcraft_core.catalog.probe import Allowance, probe_tables
+from pgcraft_core.catalog.registry import Registry
+from pgcraft_core.diagnostics import Diagnostic
+from pgcraft_core.migrate.settings import SessionSettings
+from pgcraft_core.plan.draft import Draft
+from pgcraft_core.plan.hazards import RowEvidence, columns_at_risk, touches_rows
+from pgcraft_core.schema.base import ObjectId, QualifiedName
+from pgcraft_core.schema.table import Table
+from pgcraft_core.schema.unit import Claimant, Unit
+
+
+def probe_units(
+    connection: Connection, units: Sequence[Unit], registry: Registry, settings: SessionSettings
+) -> Mapping[Claimant, Sequence[Diagnostic]]:
+    """Return what is wrong with types and expressions of tables that are new or changed since they were applied."""
+    findings: dict[Claimant, list[Diagnostic]] = {}
+    for allowed_schemas, some in _by_allowed_schemas(units, settings).items():
+        owners: dict[ObjectId, Unit] = {}
+        tables: list[Table] = []
+        for unit in some:
+            for item in unit.objects:
+                entry = registry.entries.get(item.id)
+                if isinstance(item, Table) and (entry is None or entry.fingerprint != item.fingerprint()):
+                    owners[item.id] = unit
+                    tables.append(item)
+        allowance = Allowance(
+            schemas=allowed_schemas,
+            extensions=frozenset(settings.extensions),
+            functions=settings.allowed_functions,
+        )
+        for finding in probe_tables(connection, tables, allowance) if tables else ():
+            unit = owners[finding.table]
+            path = unit.origins.get((finding.table, finding.element), "spec")
+            findings.setdefault(unit.claimant, []).append(Diagnostic(path, finding.message))
+    return findings
+
+
+def read_row_evidence(
+    connection: Connection, drafts: Sequence[Draft], catalog: Catalog
+) -> Mapping[QualifiedName, RowEvidence]:
+    """Return what is at stake in the tables that operations would read, rewrite or take data from."""
+    operations = [operation for draft in drafts for operation in draft.operations]
+    tables = {table for operation in operations if (table := touches_rows(operation)) in catalog.tables and table}
+    if not tables:
+        return {}
+    columns: dict[QualifiedName, set[str]] = {}
+    for operation in operations:
+        risk = columns_at_risk(operation)
+        if risk is not None and catalog.holds_column(*risk):
+            columns.setdefault(risk[0], set()).add(risk[1])
+    evidence: dict[QualifiedName, RowEvidence] = {}
+    for table, found in read_evidence(connection, tables).items():
+        values = count_non_null(connection, table, sorted(columns.get(table, ())))
+        estimate = max(found.rows, *values.values(), 1)
+        evidence[table] = RowEvidence(rows=0 if found.empty else estimate, size=found.size, values=values)
+    return evidence
+
+
+def _by_allowed_schemas(
+    units: Sequence[Unit], settings: SessionSettings
+) -> Mapping[frozenset[str] | None, Sequence[Unit]]:
+    grouped: dict[frozenset[str] | None, list[Unit]] = {}
+    for unit in units:
+        grouped.setdefault(settings.allowed_schemas(unit.claimant), []).append(unit)
+    return grouped

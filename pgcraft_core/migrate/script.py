@@ -1,0 +1,97 @@
+"""The Alembic revision script of a migration: the record of what ran, readable and able to run again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from textwrap import indent
+
+from pgcraft_core.migrate.render import render_call
+from pgcraft_core.plan.model import PlannedMigration
+from pgcraft_core.plan.operations.base import Actor, Operation
+from pgcraft_core.sql.identifiers import quote_identifier
+
+_TEMPLATE = '''"""{message}
+
+Revision ID: {revision}
+Revises: {revises}
+Create Date: {created}
+Plan: {plan_hash}
+"""
+
+from alembic import op
+
+revision = {revision!r}
+down_revision = {down_revision!r}
+branch_labels = None
+depends_on = None
+
+
+def execute(sql):
+    op.get_bind().exec_driver_sql(sql, execution_options={{"no_parameters": True}})
+
+
+def upgrade():
+{upgrade}
+
+
+def downgrade():
+{downgrade}
+'''
+
+
+def revision_id(plan_hash: str, down_revision: str | None) -> str:
+    """Return the 12 hexadecimal digits that name a plan applied on top of a revision."""
+    return hashlib.sha256(f"{plan_hash}:{down_revision or ''}".encode()).hexdigest()[:12]
+
+
+def set_role(actor: Actor, owner_role: str) -> str:
+    """Return the statement after which statements run as the owner role, or as the login itself."""
+    return f"SET LOCAL ROLE {quote_identifier(owner_role) if actor == 'owner' else 'NONE'}"
+
+
+def upgrade_statements(operations: Iterable[Operation], owner_role: str) -> list[str]:
+    """Return all statements in order, with the changes of role between them."""
+    return _with_roles(operations, lambda operation: operation.upgrade(), owner_role)
+
+
+def downgrade_statements(operations: Sequence[Operation], owner_role: str) -> list[str]:
+    """Return the statements that take it all back, last first."""
+    return _with_roles(reversed(operations), lambda operation: operation.downgrade(), owner_role)
+
+
+def write_script(
+    migration: PlannedMigration, revision: str, down_revision: str | None, owner_role: str, created: datetime
+) -> str:
+    """Return the script as Python text for an Alembic project."""
+    operations = [planned.operation for planned in migration.operations]
+    return _TEMPLATE.format(
+        message=migration.message.replace("\\", "/").replace('"', "'"),
+        revision=revision,
+        revises=down_revision or "",
+        created=created.isoformat(sep=" ", timespec="seconds"),
+        plan_hash=migration.plan_hash,
+        down_revision=down_revision,
+        upgrade=_body(upgrade_statements(operations, owner_role)),
+        downgrade=_body(downgrade_statements(operations, owner_role)),
+    )
+
+
+def _with_roles(
+    operations: Iterable[Operation], statements: Callable[[Operation], Sequence[str]], owner_role: str
+) -> list[str]:
+    """Return the statements, becoming whoever has to run each; at the end the login is itself again."""
+    result: list[str] = []
+    actor: Actor = "login"
+    for operation in operations:
+        found = statements(operation)
+        if found and operation.actor != actor:
+            actor = operation.actor
+            result.append(set_role(actor, owner_role))
+        result += found
+    return [*result, set_role("login", owner_role)] if actor != "login" else result
+
+
+def _body(statements: Sequence[str]) -> str:
+    return indent("\n".join(render_call(statement) for statement in statements) or "pass", "    ")

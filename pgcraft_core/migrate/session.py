@@ -1,0 +1,176 @@
+"""One connection to one database on behalf of one Database resource: it plans without writing, and applies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.engine import Connection
+
+from pgcraft_core.catalog.read import read_catalog
+from pgcraft_core.migrate.bootstrap import prepare, read_standing
+from pgcraft_core.migrate.connect import connect, driver_of, execute, transaction
+from pgcraft_core.migrate.errors import MigrationError
+from pgcraft_core.migrate.execute import Applied, run_migration
+from pgcraft_core.migrate.history import read_registry
+from pgcraft_core.migrate.inspect import probe_units, read_row_evidence
+from pgcraft_core.migrate.lock import only_writer
+from pgcraft_core.migrate.settings import SessionSettings
+from pgcraft_core.plan.assemble import assemble
+from pgcraft_core.plan.draft import (
+    Draft,
+    DraftContext,
+    draft_release,
+    draft_schemas,
+    draft_unit,
+    released_claimants,
+)
+from pgcraft_core.plan.drift import find_drift
+from pgcraft_core.plan.model import Plan, PlannedMigration
+from pgcraft_core.plan.scope import roles_of, schemas_of
+from pgcraft_core.plan.settle import reject, settle
+from pgcraft_core.schema.unit import Unit
+
+
+class Session:
+    """Plans and applies changes of one database; not safe to share between threads, but for `cancel`.
+
+    Every method raises the errors of `pgcraft_core.migrate.errors`; after a DatabaseUnavailableError the session is of
+    no more use.
+    """
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self._settings = settings
+        self._connection: Connection | None = None
+        self._stopping = threading.Event()
+        self._server_version = 0
+        self._database = ""
+
+    def __enter__(self) -> Self:
+        """Open the connection."""
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def open(self) -> None:
+        """Connect; does nothing where the connection is open.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer, or refuses the login.
+            MigrationError: the server is older than Postgres 15.
+        """
+        if self._connection is not None:
+            return
+        self._connection = connect(self._settings.url, self._settings.actor)
+        rows = execute(self._connection, "SELECT current_setting('server_version_num')::int, current_database()")
+        self._server_version, self._database = rows[0]
+        self._connection.rollback()
+        if self._server_version < 150000:
+            version = self._server_version // 10000
+            self.close()
+            raise MigrationError(f"the server runs Postgres {version}; pgcraft needs 15 or later")
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is gone."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def server_version(self) -> int:
+        """The server's version in Postgres's own form (180006)."""
+        return self._server_version
+
+    @property
+    def database_name(self) -> str:
+        """Name of the database connected to."""
+        return self._database
+
+    def cancel(self) -> None:
+        """Cancel the running statement and any further attempt; may be called from any thread."""
+        self._stopping.set()
+        connection = self._connection
+        if connection is not None and not driver_of(connection).closed:
+            driver_of(connection).cancel_safe(timeout=5)
+
+    def plan(self, units: Sequence[Unit]) -> Plan:
+        """Return what has to be done so that the database holds what the units say; writes nothing.
+
+        `units` are all resources of the Database: what is not among them any more is withdrawn.
+        """
+        connection = self._open_connection()
+        standing = read_standing(connection, self._settings.owner_role, self._server_version)
+        connection.rollback()
+        role = self._settings.owner_role if standing.may_become_owner else None
+        with transaction(connection, role):
+            registry = read_registry(connection)
+            catalog = read_catalog(
+                connection,
+                schemas_of(units, registry),
+                roles_of(units, registry) | {self._settings.owner_role},
+            )
+            settled = settle(units, catalog, registry, self._settings.owner_id)
+            findings = probe_units(connection, settled.accepted, registry, self._settings)
+            if findings:
+                units = reject(units, findings)
+                settled = settle(units, catalog, registry, self._settings.owner_id)
+            context = DraftContext(
+                catalog, registry, self._settings.owner_id, self._settings.owner_role, self._settings.database
+            )
+            drafts = _draft(units, settled.accepted, context)
+            evidence = read_row_evidence(connection, drafts, catalog)
+        ready, waiting = assemble(drafts, evidence, self._settings.approval)
+        return Plan(
+            migrations=ready,
+            waiting=waiting,
+            diagnostics=settled.diagnostics,
+            drift=find_drift(registry, catalog, self._settings.owner_id),
+            releases=released_claimants(units, context),
+            applied=registry.objects_by_claimant(self._settings.owner_id),
+            revisions=registry.revisions_by_claimant(self._settings.owner_id),
+            server_version=self._server_version,
+            database=self._database,
+            revision=registry.revision,
+        )
+
+    def apply(self, migration: PlannedMigration, verifiers: Mapping[str, str] | None = None) -> Applied:
+        """Run a migration and record it, all in one transaction.
+
+        `verifiers` are the SCRAM verifiers of logins, by role name.
+
+        Raises:
+            AnotherWriterError: somebody else is migrating this database.
+            RegistryConflictError: the plan is stale.
+            InsufficientPrivilegeError: the login may not; the message names the statement that helps.
+            LockTimeoutError, StatementFailedError: nothing was changed.
+        """
+        if migration.needs_approval:
+            raise MigrationError(f"migration {migration.plan_hash[:10]} waits for approval and is not applied")
+        if not self._settings.apply:
+            raise MigrationError("the Database is only observed (spec.migrations.mode); nothing is applied")
+        connection = self._open_connection()
+        with only_writer(connection):
+            prepare(connection, self._settings.owner_role, self._settings.owner_id, self._server_version)
+            return run_migration(connection, migration, self._settings, verifiers or {}, self._stopping)
+
+    def _open_connection(self) -> Connection:
+        if self._connection is None:
+            raise MigrationError("the session is not open")
+        return self._connection
+
+
+def _draft(units: Sequence[Unit], accepted: Sequence[Unit], context: DraftContext) -> list[Draft]:
+    """Return the drafts of what is needed, then those of what is gone."""
+    drafts = draft_schemas(accepted, context)
+    for unit in accepted:
+        drafts += draft_unit(unit, context)
+    for claimant in released_claimants(units, context):
+        drafts += draft_release(claimant, context)
+    return drafts

@@ -1,0 +1,84 @@
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pgcraft_core.schema.unit import Claimant, Unit
+from pgcraft_core.schema.view import Privilege, RoleGrant, View, ViewColumn
+from pgcraft_core.spec.postgrest import PostgREST
+from pgcraft_operator.postgrest.credentials import Credentials
+from pgcraft_operator.postgrest.exposed import exposed_views, read_path, shape_fingerprint, view_path
+
+
+def postgrest(**spec: Any) -> PostgREST:
+    return PostgREST.model_validate(
+        {
+            "apiVersion": "pgcraft.io/v1alpha1",
+            "kind": "PostgREST",
+            "metadata": {"name": "api"},
+            "spec": {"databaseRef": {"name": "warehouse"}, **spec},
+        }
+    )
+
+
+def view(name: str, *grants: tuple[str, Privilege], schema: str = "api", columns: str = "id") -> View:
+    return View(
+        schema_name=schema,
+        name=name,
+        base_schema="geo",
+        base_name=name,
+        columns=tuple(ViewColumn(name=column) for column in columns.split()),
+        grants=tuple(RoleGrant(role=role, privileges=(privilege,)) for role, privilege in grants),
+    )
+
+
+def unit(*views: View) -> Unit:
+    return Unit(Claimant("Dimension", "geo", "any"), objects=views)
+
+
+def test_views_of_the_served_schemas_are_exposed_in_a_fixed_order() -> None:
+    units = [unit(view("b", columns="id name")), unit(view("a"), view("hidden", schema="other"))]
+    found = exposed_views(postgrest(), units)
+    assert [(str(view), view.columns) for view in found] == [("api.a", ("id",)), ("api.b", ("id", "name"))]
+    assert shape_fingerprint(found) == shape_fingerprint(exposed_views(postgrest(), units[::-1]))
+    assert shape_fingerprint(found) != shape_fingerprint(found[:1])
+
+
+def test_the_reader_is_the_first_role_that_may_select() -> None:
+    roles = [
+        {"name": "writer"},
+        {"name": "editor", "inherits": ["staff"]},
+        {"name": "staff", "inherits": ["everyone", "editor"]},
+    ]
+    declared = postgrest(anonymousRole={"name": "anon"}, roles=roles)
+
+    def reader(*grants: tuple[str, Privilege]) -> str | None:
+        (found,) = exposed_views(declared, [unit(view("t", *grants))])
+        return found.reader
+
+    assert reader(("writer", "SELECT"), ("anon", "SELECT")) == "anon"
+    assert reader(("anon", "INSERT"), ("writer", "SELECT")) == "writer"
+    assert reader(("everyone", "SELECT")) == "editor", "inherited by way of staff"
+    assert reader(("stranger", "SELECT")) is None
+
+
+def test_paths_carry_names_unharmed() -> None:
+    name = 'my "view", x.y(1)%2F/é?#&='
+    columns = (name, "back\\slash")
+    path = urlsplit(f"http://pod{read_path(name, columns)}")
+    assert unquote(path.path) == f"/{name}"
+    assert parse_qs(path.query) == {
+        "select": ['"my \\"view\\", x.y(1)%2F/é?#&=","back\\\\slash"'],
+        "limit": ["0"],
+    }
+    assert read_path("t") == "/t?limit=0"
+    assert view_path("a b") == "/a%20b"
+
+
+def test_requests_are_made_as_roles_that_can_be_shown() -> None:
+    full = Credentials("anon", ("anon", "editor"), None, b"k" * 32)
+    assert full.headers_as("anon") == {}
+    assert (full.headers_as("editor") or {})["Authorization"].startswith("Bearer ")
+    assert full.headers_as(None) is None
+    keyless = Credentials(None, ("editor",), None, None)
+    assert keyless.headers_as("editor") is None
+    assert keyless.headers_as_anyone() is None
+    assert "k" * 32 not in repr(full)
