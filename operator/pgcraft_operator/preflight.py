@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Collection
 from typing import Final
 
-from pgcraft_operator.cluster import Cluster, ClusterError, ForbiddenError, Kind, NotFoundError
+from pgcraft_operator.cluster import Cluster, ForbiddenError, Kind, NotFoundError, UnavailableError
+
+logger = logging.getLogger(__name__)
 
 _READ: Final[tuple[Kind, ...]] = ("Database", "Dimension", "PostgREST", "Migration", "Secret", "Deployment")
 
@@ -14,14 +18,21 @@ class PreflightError(Exception):
     """The operator cannot work in this cluster as it is; the message has the command that helps."""
 
 
+_PATIENCE: Final = 15.0  # seconds; an API server that starts, or takes up a new CRD, says "try again"
+_PAUSE: Final = 0.5  # seconds
+
+
 async def check_cluster(cluster: Cluster, namespaces: Collection[str] | None) -> None:
     """Return if every kind can be listed in every watched namespace (None: everywhere); raises `PreflightError`."""
+    loop = asyncio.get_running_loop()
+    latest = loop.time() + _PATIENCE
     for kind in _READ:
         for namespace in sorted(namespaces) if namespaces is not None else [None]:
-            await _check(cluster, kind, namespace)
+            while not await _can_list(cluster, kind, namespace, is_last_try=loop.time() >= latest):
+                await asyncio.sleep(_PAUSE)
 
 
-async def _check(cluster: Cluster, kind: Kind, namespace: str | None) -> None:
+async def _can_list(cluster: Cluster, kind: Kind, namespace: str | None, *, is_last_try: bool) -> bool:
     where = f"in the namespace {namespace}" if namespace else "in all namespaces"
     try:
         # Field-selected to nothing: only the answer's code matters, and Secrets stay where they are.
@@ -35,5 +46,9 @@ async def _check(cluster: Cluster, kind: Kind, namespace: str | None) -> None:
             f"the operator may not list {kind} objects {where} ({error}): "
             "kubectl apply --server-side --kustomize deploy/ gives its service account what it needs"
         ) from error
-    except ClusterError as error:
-        raise PreflightError(f"the Kubernetes API is of no use: {error}") from error
+    except UnavailableError as error:
+        if is_last_try:
+            raise PreflightError(f"the Kubernetes API does not answer: {error}") from error
+        logger.info("waiting for the Kubernetes API: %s", error)
+        return False
+    return True

@@ -41,7 +41,7 @@ def resolve_types(connection: Connection, canonical: Collection[str]) -> Mapping
     unqualified = {text: _element(text) for text in resolved if not _QUALIFIED.match(text)}
     if unqualified:
         names = sorted(set(unqualified.values()))
-        found = dict(fetch(connection, _UNQUALIFIED_TYPES, {"names": names}))
+        found = {name: oid for name, oid in fetch(connection, _UNQUALIFIED_TYPES, {"names": names})}  # noqa: C416
         resolved.update({text: found[element] for text, element in unqualified.items()})
     if qualified:
         parameters = {

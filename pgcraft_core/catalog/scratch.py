@@ -1,4 +1,4 @@
-"""Scratch statements around an author's expressions: built with their positions, so that an error finds its way back."""
+"""Scratch statements around an author's expressions; they know where each begins, so errors find their way back."""
 
 from __future__ import annotations
 
@@ -89,20 +89,22 @@ class Statement:
         return None
 
 
-def table_opening(table: Table) -> Statement:
-    """Return `CREATE TABLE pg_temp.name (columns`, not closed; columns have a name and a type, nothing else.
+def parsed_table(table: Table, expressions: Iterable[Expression]) -> Statement:
+    """Return a CREATE TABLE of bare columns that parses each expression as a check, named by its number.
 
-    The session's temporary schema is the one place every login has (as long as TEMPORARY on the database is not
-    revoked). The table has its real name there, for expressions may qualify columns by it.
+    The session's temporary schema is the one place every login has, as long as TEMPORARY on the database is not
+    revoked. The table has its real name there, for expressions may qualify columns by it.
     """
     statement = Statement().add(f"CREATE TABLE pg_temp.{quote_identifier(table.name)} (")
     for at, column in enumerate(table.columns):
         statement.add(f"{', ' if at else ''}{quote_identifier(column.name)} ")
         statement.add_authored(column.type, f"type:{column.name}", "type")
-    return statement
+    for at, expression in enumerate(expressions):
+        _add_parsed(statement.add(f', CONSTRAINT "{at}" '), expression)
+    return statement.add(")")
 
 
-def add_parsed(statement: Statement, expression: Expression) -> None:
+def _add_parsed(statement: Statement, expression: Expression) -> None:
     """Append `CHECK (…)`: the one place where Postgres parses an expression over a row without ever running it.
 
     CREATE TABLE stores a check as it was parsed, not planned, so that no function is called, not even an immutable one
@@ -119,6 +121,29 @@ def add_parsed(statement: Statement, expression: Expression) -> None:
         case never:
             assert_never(never)
     statement.add(opening).add_authored(expression.text, expression.element, expression.form).add(closing)
+
+
+def only_expression_of(kept: Column | None, columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Return the columns with the expression of one; the other generated ones stay generated, but from nothing."""
+    return tuple(
+        column
+        if column is kept
+        else column.model_copy(update={"default": None, "generated": "NULL" if column.generated is not None else None})
+        for column in columns
+    )
+
+
+def shaped_table(table: Table, columns: Iterable[Column]) -> Statement:
+    """Return a CREATE TABLE of these columns with their defaults and generated values."""
+    statement = Statement().add(f"CREATE TABLE pg_temp.{quote_identifier(table.name)} (")
+    for at, column in enumerate(columns):
+        statement.add(f"{', ' if at else ''}{quote_identifier(column.name)} {column.type}")
+        if column.generated is not None:
+            statement.add(" GENERATED ALWAYS AS (")
+            statement.add_authored(column.generated, f"generated:{column.name}", "generated").add(") STORED")
+        elif column.default is not None:
+            statement.add(" DEFAULT (").add_authored(column.default, f"default:{column.name}", "default").add(")")
+    return statement.add(")")
 
 
 def add_index(statement: Statement, table: Table, index: Index) -> None:
@@ -151,7 +176,6 @@ _HINTS = {
     "42703": "an expression sees the columns of its own table only",
     "42883": "functions and operators outside pg_catalog are written with their schema, and arguments may need a cast",
     "42704": "types and collations outside pg_catalog are written with their schema",
-    "42P17": "conversions that depend on the session, such as of dates to text, are not immutable",
 }
 
 
@@ -168,8 +192,8 @@ def finding(error: DBAPIError, statement: Statement, table: ObjectId, element: s
     located = statement.located(int(position) if position else None)
     if located is not None:
         element, form, at = located
-    remarks = [f"at character {at}"] if located is not None else []
-    remarks += filter(None, [original.diag.message_detail, _HINTS.get(original.sqlstate or "")])
+    remarks = [] if located is None else [f"at character {at}", _HINTS.get(original.sqlstate or "")]
+    remarks = list(filter(None, [*remarks, original.diag.message_detail]))
     message = _reworded(original.diag.message_primary or str(original), form)
     return Finding(table, element, f"{message} ({'; '.join(remarks)})" if remarks else message)
 
@@ -179,8 +203,3 @@ def _reworded(message: str, form: str) -> str:
     if form == "check":
         return message
     return re.sub(r"in check constraints?\b", "here", message).replace("argument of CHECK", "argument of WHERE")
-
-
-def joined(parts: Iterable[str]) -> str:
-    """Return the parts separated by `; `."""
-    return "; ".join(parts)

@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import Connection
 
 _PINNED = {
-    "search_path": "pg_catalog",
+    "search_path": "pg_catalog, pg_temp",  # named last, pg_temp hides nothing: a scratch table called `date`, for one
     "standard_conforming_strings": "on",
     "quote_all_identifiers": "off",
     "DateStyle": "ISO, YMD",
@@ -55,7 +55,7 @@ def qualified_names(connection: Connection) -> Generator[None]:
     """
     names = list(_PINNED)
     before = fetch(connection, "SELECT name, setting FROM pg_settings WHERE name = ANY (%(names)s)", {"names": names})
-    changed = {name: setting for name, setting in before if setting != _PINNED[name]}
+    changed: dict[str, str] = {name: setting for name, setting in before if setting != _PINNED[name]}
     _configure(connection, {name: _PINNED[name] for name in changed})
     yield
     _configure(connection, changed)  # not after an error: the transaction is lost, and the settings with it
@@ -76,7 +76,9 @@ def execute(connection: Connection, statement: str) -> None:
     connection.exec_driver_sql(statement, execution_options=_AS_IT_STANDS)
 
 
-def fetch(connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+def fetch(
+    connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None
+) -> Sequence[Sequence[Any]]:
     """Run a query and return all its rows; without parameters it is run as it stands."""
     if parameters is None:
         result = connection.exec_driver_sql(statement, execution_options=_AS_IT_STANDS)
@@ -90,7 +92,7 @@ def _configure(connection: Connection, settings: Mapping[str, str]) -> None:
     if settings:
         fetch(
             connection,
-            "SELECT set_config(name, value, true) FROM unnest(%(names)s::text[], %(values)s::text[]) AS s (name, value)",
+            "SELECT set_config(s.n, s.v, true) FROM unnest(%(names)s::text[], %(values)s::text[]) AS s (n, v)",
             {"names": list(settings), "values": list(settings.values())},
         )
 

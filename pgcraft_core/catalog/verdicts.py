@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -11,6 +11,7 @@ from pgcraft_core.catalog.allowance import DENIED_FUNCTIONS, NAMING_TYPES, TRUST
 from pgcraft_core.catalog.node_tree import Reached
 from pgcraft_core.catalog.session import fetch
 from pgcraft_core.sql.identifiers import qualify
+from pgcraft_core.sql.types import TypeNameError, operator_class_name
 
 FIRST_NORMAL_OID = 16384
 """`FirstNormalObjectId`: what came with Postgres itself has a smaller one, even in pg_catalog."""
@@ -60,6 +61,21 @@ SELECT c.oid::bigint, n.nspname, c.collname, {_IN_EXTENSION.format(catalog="'pg_
  WHERE c.oid = ANY (%(oids)s::oid[])
 """
 
+# A name without schema is that of pg_catalog, which only a superuser can add to.
+_OPERATOR_CLASSES = f"""
+SELECT n.nspname, {_IN_EXTENSION.format(catalog="'pg_opclass'", oid="c.oid")}
+  FROM pg_opclass c
+  JOIN pg_am am ON am.oid = c.opcmethod
+  JOIN pg_namespace n ON n.oid = c.opcnamespace
+ WHERE am.amname = %(method)s AND n.nspname = %(schema)s AND c.opcname = %(name)s
+"""
+
+_METHODS = f"""
+SELECT am.oid::bigint, {_IN_EXTENSION.format(catalog="'pg_am'", oid="am.oid")}
+  FROM pg_am am
+ WHERE am.amname = %(method)s
+"""
+
 _WITHIN_EXPRESSIONS = frozenset({"record", "unknown"})
 """Pseudo-types that values have inside an expression: a row, and an argument of `format` whose type is left open."""
 
@@ -84,14 +100,35 @@ class Verdicts:
         functions = reached.functions | set(operators)
         messages = [f"{what} may not be used in an expression of a dimension" for what in reached.refused]
         messages += filter(None, self._know(self._functions, functions, _FUNCTIONS, self._judge_function))
-        messages += filter(None, (judged[1] for judged in self._judged_types(reached.types)))
-        messages += filter(None, self._know(self._collations, reached.collations, _COLLATIONS, self._judge_collation))
-        return tuple(dict.fromkeys(messages))
+        types = [within for _, within in self._judged_types(reached.types)]
+        collations = self._know(self._collations, reached.collations, _COLLATIONS, self._judge_collation)
+        # The types around a function that may not be called go with it, and would only repeat the objection.
+        return tuple(dict.fromkeys(messages or filter(None, [*types, *collations])))
 
     def column_type_objections(self, oids: Collection[int]) -> Mapping[int, str]:
         """Return a sentence for each of these types that no column may have."""
         self._judged_types(oids)
         return {oid: message for oid in oids if (message := self._types[oid][0]) is not None}
+
+    def index_objection(self, method: str, operator_classes: Iterable[str]) -> str | None:
+        """Return a sentence where the access method or an operator class may not be used.
+
+        What does not exist is no objection: that is for Postgres to say.
+        """
+        extensions = sorted(self._allowance.extensions)
+        for oid, in_extension in fetch(self._connection, _METHODS, {"method": method, "extensions": extensions}):
+            if oid >= FIRST_NORMAL_OID and not in_extension:
+                return f"index method {method} may not be used by this dimension; {_EXTENSION_ADVICE}"
+        for text in operator_classes:
+            try:
+                schema, name = operator_class_name(text)
+            except TypeNameError as error:
+                return f"operator class {text}: {error}"
+            asked = {"method": method, "schema": schema or "pg_catalog", "name": name, "extensions": extensions}
+            for namespace, in_extension in fetch(self._connection, _OPERATOR_CLASSES, asked):
+                if not in_extension and namespace not in ("pg_catalog", *self._allowance.schemas):
+                    return f"operator class {text} may not be used by this dimension; {_EXTENSION_ADVICE}"
+        return None
 
     def _judged_types(self, oids: Collection[int]) -> list[tuple[str | None, str | None]]:
         return self._know(self._types, oids, _TYPES, self._judge_type)

@@ -1,4 +1,4 @@
-"""What is wrong with a set of plugins; raised when they are registered or resolved, never while compiling a resource."""
+"""What is wrong with a set of plugins; raised when they are registered or resolved."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class MissingKeyError(PluginError):
 
     def __init__(self, key: AnyKey, required_by: str, available: Sequence[str]) -> None:
         super().__init__(
-            f"{required_by} requires {key}, which no plugin produces; add the plugin that does (produced: {', '.join(available)})"
+            f"{required_by} requires {key}, which no plugin produces; add the plugin that does "
+            f"(produced: {', '.join(available)})"
         )
         self.key = key
         self.required_by = required_by

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -34,5 +33,4 @@ class CollectedKey(Generic[T]):
         return self.name
 
 
-AnyKey = Key[object] | CollectedKey[object]
-Contribution = Sequence[T]
+AnyKey = Key[Any] | CollectedKey[Any]

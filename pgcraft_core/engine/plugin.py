@@ -25,7 +25,7 @@ def requires(*keys: Any) -> Callable[[_Method], _Method]:
     """Declare which keys a step receives, as positional arguments in this order."""
 
     def mark(method: _Method) -> _Method:
-        method.__requires__ = keys  # ty: ignore[unresolved-attribute]
+        method.__requires__ = keys  # ty: ignore[missing-attribute]
         return method
 
     return mark
@@ -38,7 +38,7 @@ def produces(*keys: Any) -> Callable[[_Method], _Method]:
     """
 
     def mark(method: _Method) -> _Method:
-        method.__produces__ = keys  # ty: ignore[unresolved-attribute]
+        method.__produces__ = keys  # ty: ignore[missing-attribute]
         return method
 
     return mark
@@ -92,7 +92,8 @@ class Plugin:
             parameters = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
             if len(parameters) != len(required):
                 raise PluginDefinitionError(
-                    f"step {cls.name}.{method_name} takes {len(parameters)} arguments, but requires {len(required)} keys"
+                    f"step {cls.name}.{method_name} takes {len(parameters)} arguments, "
+                    f"but requires {len(required)} keys"
                 )
 
     def steps(self) -> tuple[Step, ...]:
@@ -113,7 +114,9 @@ def _decorated(cls: type) -> Iterator[tuple[str, Any]]:
     """Yield the decorated methods of a class, bases first, so that an override keeps its place."""
     seen: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
-        for name, attribute in vars(base).items():
-            if hasattr(attribute, "__produces__") or hasattr(attribute, "__requires__"):
-                seen[name] = attribute
+        seen |= {name: attribute for name, attribute in vars(base).items() if _is_decorated(attribute)}
     yield from seen.items()
+
+
+def _is_decorated(attribute: object) -> bool:
+    return hasattr(attribute, "__produces__") or hasattr(attribute, "__requires__")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
-from pgcraft_core.migrate.connect import execute, transaction
+from pgcraft_core.migrate.connect import driver_of, execute, transaction
 from pgcraft_core.migrate.errors import InsufficientPrivilegeError
 from pgcraft_core.plan.ddl import comment_on
 from pgcraft_core.plan.operations.role import POSTGRES_16, ownership_mark
@@ -142,8 +142,7 @@ def _login(connection: Connection) -> str:
 
 
 def _login_after_error(connection: Connection) -> str:
-    driver_connection = connection.connection.dbapi_connection
-    return driver_connection.info.user  # ty: ignore[unresolved-attribute]
+    return driver_of(connection).info.user
 
 
 def _database(connection: Connection) -> str:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import psycopg
 import sqlalchemy
+import sqlalchemy.exc
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 

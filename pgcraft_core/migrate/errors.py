@@ -24,7 +24,7 @@ class AnotherWriterError(MigrationError):
 
 
 class MigrationCancelledError(MigrationError):
-    """The running statement was cancelled, by us on stopping or by an administrator; its transaction was rolled back."""
+    """The running statement was cancelled, by us on stopping or by an administrator; nothing was changed."""
 
 
 class InsufficientPrivilegeError(MigrationError):

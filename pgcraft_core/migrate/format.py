@@ -16,7 +16,7 @@ _PARSED = re.compile(r"CREATE (UNIQUE )?INDEX |CREATE TABLE |CREATE (OR REPLACE 
 def format_sql(statement: str) -> str:
     """Return the statement laid out by sqlglot, or as it is where that would change more than white space and case.
 
-    sqlglot rewords some SQL and breaks a few operators, so its text is kept only if its tokens are those of the original.
+    sqlglot rewords some SQL and breaks a few operators, so its text is kept only if its tokens are the same.
     """
     if not _PARSED.match(statement):
         return statement

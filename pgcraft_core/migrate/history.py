@@ -91,7 +91,8 @@ def record_revision(connection: Connection, revision: Revision, settings: Sessio
         connection,
         """
         INSERT INTO pgcraft.revisions
-          (revision, down_revision, owner_id, message, plan_hash, script, upgrade_sql, downgrade_sql, applied_by, duration)
+          (revision, down_revision, owner_id, message, plan_hash, script,
+           upgrade_sql, downgrade_sql, applied_by, duration)
         VALUES
           (%(revision)s, %(down_revision)s, %(owner_id)s, %(message)s, %(plan_hash)s, %(script)s, %(upgrade_sql)s,
            %(downgrade_sql)s, %(applied_by)s, %(duration)s)

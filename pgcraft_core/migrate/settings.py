@@ -17,10 +17,10 @@ def _every_schema(_: Claimant) -> frozenset[str] | None:
 class SessionSettings:
     """How to reach and treat one database.
 
-    `url` is a libpq URI (`postgresql://…`) of a direct connection, with TLS options as its parameters. `database` is the
-    resource on whose behalf shared objects such as schemas are made. `apply` is false under `mode: Observe`.
-    `allowed_schemas` gives the schemas whose types a resource's author may use, None for all. `cluster` and `actor` are
-    recorded for information.
+    `url` is a libpq URI (`postgresql://…`) of a direct connection, with TLS options as its parameters. `database` is
+    the resource on whose behalf shared objects such as schemas are made. `apply` is false under `mode: Observe`.
+    `allowed_schemas` gives the schemas whose types a resource's author may use, None for all. `cluster` and `actor`
+    are recorded for information.
     """
 
     url: str

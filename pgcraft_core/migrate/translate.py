@@ -1,4 +1,4 @@
-"""From what the driver raises to what can be done about it; only known SQLSTATEs get a meaning, all others keep theirs."""
+"""From what the driver raises to what can be done about it; only known SQLSTATEs are given a meaning."""
 
 from __future__ import annotations
 

@@ -93,7 +93,8 @@ def _conflict(
     if entry is not None and entry.owner_id != owner_id:
         return Diagnostic(
             path,
-            f"{item.id} belongs to {entry.claimant} of the Database with owner id {entry.owner_id}; choose another name",
+            f"{item.id} belongs to {entry.claimant} of the Database with owner id {entry.owner_id}; "
+            "choose another name",
             reason="Conflict",
         )
     holder = holders[item.id]

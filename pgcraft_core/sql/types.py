@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pgcraft_core.sql.identifiers import KEYWORDS, quote_identifier
+from pgcraft_core.sql.identifiers import KEYWORDS, qualify, quote_identifier
 from pgcraft_core.sql.type_reader import Token, TypeNameError, TypeReader
 
 __all__ = ["TypeNameError", "canonical_type"]
@@ -73,17 +73,23 @@ def read_type(reader: TypeReader) -> str:
 
 
 def operator_class(text: str) -> str:
-    """Return the name of an operator class, `name` or `schema.name`, as SQL.
+    """Return an operator class, given as `name` or `schema.name`, as SQL. Raises TypeNameError on anything else."""
+    schema, name = operator_class_name(text)
+    return quote_identifier(name) if schema is None else qualify(schema, name)
+
+
+def operator_class_name(text: str) -> tuple[str | None, str]:
+    """Return schema, None where there is none, and name of an operator class.
 
     Raises:
-        TypeNameError: it is anything else, parameters included.
+        TypeNameError: the text is anything else, also where it gives parameters.
     """
     reader = TypeReader(text)
-    parts = [reader.name("an operator class")]
+    schema, name = None, reader.name("an operator class")
     if reader.accept(".", kind="mark"):
-        parts.append(reader.name("the operator class"))
+        schema, name = name, reader.name("the operator class")
     reader.end()
-    return ".".join(map(quote_identifier, parts))
+    return schema, name
 
 
 def _element_type(reader: TypeReader) -> str:
@@ -164,7 +170,7 @@ def _system_type(reader: TypeReader, name: Token) -> str:
     return _modifiable_system_type(reader, name.text)
 
 
-def _modifiable_system_type(reader: TypeReader, name: str) -> str:  # noqa: PLR0911 - one case a type
+def _modifiable_system_type(reader: TypeReader, name: str) -> str:
     """Read the modifiers of a type by its pg_type name, whose defaults are not those of the SQL spelling."""
     match name:
         case "varchar" | "varbit":

@@ -1,7 +1,7 @@
 import psycopg
 import pytest
 
-from playground.postgres import PostgresServer, ScratchDatabase
+from playground.postgres import EmbeddedPostgres, PostgresServer, ScratchDatabase
 
 
 def test_the_owner_is_no_superuser_and_may_create_roles_and_objects(any_database: ScratchDatabase):
@@ -53,3 +53,15 @@ def test_names_and_passwords_of_any_kind_make_urls_that_work(postgres: PostgresS
             assert connection.execute("SELECT current_user, current_database()").fetchone() == (name, name)
         with psycopg.connect(postgres.url, autocommit=True) as connection:
             connection.execute('DROP DATABASE "odd ""Name""/ä"')
+
+
+def test_a_suspended_server_refuses_and_then_goes_on_with_its_data():
+    with EmbeddedPostgres() as server:
+        with psycopg.connect(server.url) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1 AS number")
+        server.suspend()
+        with pytest.raises(psycopg.OperationalError, match="refused"):
+            psycopg.connect(server.url)
+        server.resume()
+        with psycopg.connect(server.url) as connection:
+            assert connection.execute("SELECT number FROM kept").fetchone() == (1,)

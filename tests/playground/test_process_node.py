@@ -233,7 +233,7 @@ def test_a_pod_waits_for_its_secret_and_says_which(cluster: Cluster, namespace: 
         ),
     ],
 )
-def test_what_cannot_run_says_why(cluster: Cluster, namespace: str, run, container, reason, message):  # noqa: PLR0917
+def test_what_cannot_run_says_why(cluster: Cluster, namespace: str, run, container, reason, message):
     run("refused", "true", container=container, volumes=[{"name": "secret", "secret": {"secretName": "x"}}])
     cluster.wait(
         f"jsonpath={{.status.containerStatuses[0].state.waiting.reason}}={reason}", "pod/refused", namespace, 20

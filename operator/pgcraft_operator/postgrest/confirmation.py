@@ -14,6 +14,7 @@ from pgcraft_operator.postgrest.rollout import ReadyPod
 from pgcraft_operator.postgrest.serving import PodApi, Shortfall, open_session
 
 PATIENCE = 5.0  # seconds one confirmation lasts at most; PostgREST reloads its cache in a tenth of one
+LONGEST_LAG = 10.0  # seconds a schema cache may lag behind the database before that takes a restart
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds
 
 
@@ -58,15 +59,15 @@ class Memory:
         seen = self.confirmed.get(pod.incarnation, {})
         return {key: fingerprint for key, fingerprint in seen.items() if key in wanted}
 
-    def staleness(self, shape: str, *, is_stale: bool) -> float:
-        """Note whether the caches know the shape, and return for how many seconds they have not."""
+    def lags_too_long(self, shape: str, *, is_stale: bool) -> bool:
+        """Note whether the caches lag behind a shape, and return whether they have done so for `LONGEST_LAG`."""
         now = time.monotonic()
         if not is_stale:
             self.stale_shape = None
-            return 0.0
+            return False
         if self.stale_shape != shape:
             self.stale_shape, self.stale_since = shape, now
-        return now - self.stale_since
+        return now - self.stale_since >= LONGEST_LAG
 
 
 async def confirm(

@@ -20,8 +20,6 @@ from pgcraft_operator.postgrest.serving import Shortfall
 from pgcraft_operator.postgrest.workload import RESTARTED_FOR, deployment, require_servable, service, service_url
 from pgcraft_operator.postgrest.workload_secret import WorkloadSecret
 
-RESTART_AFTER = 10.0  # seconds a schema cache may lag behind the database before the pods are restarted
-
 _logger = logging.getLogger(__name__)
 _memories: dict[str, Memory] = {}  # by uid of the PostgREST resource
 
@@ -75,8 +73,8 @@ async def expose(cluster: Cluster, postgrest: PostgREST, units: Sequence[Unit], 
     shortfalls = await confirm(memory, ready_pods(pods), views, credentials, undecided=undecided)
     awaited = what_rollout_awaits(workload, pods) or _summarize(shortfalls)
     shape = shape_fingerprint(views)
-    staleness = memory.staleness(shape, is_stale=any(shortfall.is_stale for shortfall in shortfalls))
-    if staleness >= RESTART_AFTER and _restarted_for(workload) != shape:
+    lags = memory.lags_too_long(shape, is_stale=any(shortfall.is_stale for shortfall in shortfalls))
+    if lags and _restarted_for(workload) != shape:
         # The notification was lost, or this PostgREST does not listen. Once a shape: a second restart would not help.
         _logger.warning("restarting the pods of %s: %s", postgrest.key, awaited)
         await cluster.apply(deployment(postgrest, secret, restarted_for=shape))

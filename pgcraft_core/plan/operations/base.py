@@ -13,7 +13,7 @@ from pgcraft_core.plan.hazard import Hazard
 from pgcraft_core.schema.base import ObjectId
 
 Lock = Literal["None", "RowExclusive", "ShareUpdateExclusive", "Share", "ShareRowExclusive", "AccessExclusive"]
-"""The strongest table lock a statement takes on a table that was there before (PostgreSQL manual, "Explicit Locking")."""
+"""The strongest lock a statement takes on a table that was there before (PostgreSQL manual, "Explicit Locking")."""
 
 Actor = Literal["owner", "login"]
 """Who runs a statement: the role that owns all objects, or the login itself, for what only CREATEROLE may do."""

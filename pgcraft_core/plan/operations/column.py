@@ -182,7 +182,7 @@ class SetNullable(ColumnOperation):
 
 @dataclass(frozen=True)
 class SetIdentity(ColumnOperation):
-    """Make Postgres generate a column's values from a sequence, or stop it; the sequence goes on after the rows' values."""
+    """Make Postgres generate a column's values, or stop it; the sequence goes on after what the rows hold."""
 
     column: str
     identity: bool

@@ -1,0 +1,35 @@
+# Developers' commands. `uv tool install rust-just`, or `uv run just …`.
+
+# What there is
+default:
+    @just --list
+
+# Style, imports between layers, generated files
+lint:
+    uv run ruff check .
+    uv run ruff format --check .
+    uv run lint-imports
+
+# Types
+type-check:
+    uv run ty check
+
+# Unit and Postgres tests only, against DATABASE_URL where it is set; arguments go to pytest
+dev-test *arguments:
+    uv run pytest tests/unit tests/corpus tests/postgres {{ arguments }}
+
+# The whole suite in an environment of its own; arguments go to pytest
+test *arguments:
+    uv run tox -- {{ arguments }}
+
+# The documentation, into docs/_build
+docs:
+    uv run --group docs sphinx-build --fail-on-warning docs docs/_build
+
+# Generated files anew: CRDs, golden SQL
+generate:
+    uv run python -m pgcraft_core.spec.crd crds/
+
+# Plan and apply 300 dimensions, beside the same DDL by hand
+bench:
+    uv run python -m benchmarks.plan_and_apply

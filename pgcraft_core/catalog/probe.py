@@ -1,0 +1,256 @@
+"""What Postgres itself makes of a table's types and expressions, and whether their author may use what they reach.
+
+Nothing of the author's runs before it is allowed. First the text is checked without Postgres: one expression, no schema
+the author was not given. Then Postgres parses it as a check of a scratch table, which plans and calls nothing, and
+everything in the stored tree is held against the allow-list. Only what passed is tried in its real shape: as default,
+generated column, index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from pgcraft_core.catalog.allowance import Allowance
+from pgcraft_core.catalog.column_types import has_foreign_modifiers, resolve_types
+from pgcraft_core.catalog.node_tree import read_node_tree
+from pgcraft_core.catalog.scratch import (
+    Expression,
+    Finding,
+    Statement,
+    add_index,
+    expressions_of,
+    finding,
+    is_authors_fault,
+    only_expression_of,
+    parsed_table,
+    shaped_table,
+)
+from pgcraft_core.catalog.session import discarded, execute, fetch, qualified_names
+from pgcraft_core.catalog.verdicts import Verdicts
+from pgcraft_core.schema.table import Column, Index, Table
+from pgcraft_core.sql.expressions import ExpressionError, qualifiers, require_single_expression
+from pgcraft_core.sql.identifiers import quote_identifier
+from pgcraft_core.sql.types import TypeNameError, canonical_type
+
+__all__ = ["Allowance", "Finding", "ScratchUnavailableError", "probe_tables"]
+
+_TREES = """
+SELECT conname::int, conbin::text
+  FROM pg_constraint
+ WHERE conrelid = %(table)s::regclass AND contype = 'c'
+ ORDER BY 1
+"""
+
+_EXTENSION_SCHEMAS = """
+SELECT n.nspname
+  FROM pg_extension e
+  JOIN pg_namespace n ON n.oid = e.extnamespace
+ WHERE e.extname = ANY (%(extensions)s)
+"""
+
+
+class ScratchUnavailableError(Exception):
+    """The login may not make temporary tables, in which expressions are tried; grant it TEMPORARY on the database."""
+
+
+def probe_tables(connection: Connection, tables: Sequence[Table], allowance: Allowance) -> tuple[Finding, ...]:
+    """Return all that is wrong with the tables' types and expressions; nothing of it stays in the database.
+
+    Runs within the caller's transaction, in savepoints that are rolled back. Tables with neither expressions nor
+    unusual index methods cost one query together.
+
+    Raises:
+        ScratchUnavailableError: expressions are to be tried, and the login may not make temporary tables.
+        sqlalchemy.exc.DBAPIError: the database failed, rather than refused an expression.
+    """
+    with discarded(connection), qualified_names(connection):
+        probe = _Probe(connection, allowance)
+        return tuple(probe.findings(tables))
+
+
+class _Probe:
+    """One run over several tables, which share what was already looked up."""
+
+    def __init__(self, connection: Connection, allowance: Allowance) -> None:
+        self._connection = connection
+        self._verdicts = Verdicts(connection, allowance)
+        schemas = {"pg_catalog", *allowance.schemas, *(function.schema for function in allowance.allowed)}
+        if allowance.extensions:
+            asked = {"extensions": sorted(allowance.extensions)}
+            schemas.update(row[0] for row in fetch(connection, _EXTENSION_SCHEMAS, asked))
+        self._schemas = frozenset(schemas)
+
+    def findings(self, tables: Sequence[Table]) -> Iterator[Finding]:
+        types = list(self._type_findings(tables))
+        yield from types
+        bad_types = {found.table for found in types}
+        for table in tables:
+            expressions = expressions_of(table)
+            textual = [found for expression in expressions if (found := self._textual_finding(table, expression))]
+            yield from textual
+            bad_elements = {found.element for found in textual}
+            usable = [expression for expression in expressions if expression.element not in bad_elements]
+            needs_scratch = usable or any(map(_is_unusual, table.indexes))
+            needs_scratch = needs_scratch or any(has_foreign_modifiers(column.type) for column in table.columns)
+            if needs_scratch and table.id not in bad_types:
+                yield from self._scratch_findings(table, usable)
+
+    def _type_findings(self, tables: Sequence[Table]) -> Iterator[Finding]:
+        columns = [(table, column) for table in tables for column in table.columns]
+        canonical: dict[str, str | TypeNameError] = {}
+        for _, column in columns:
+            if column.type not in canonical:
+                canonical[column.type] = _canonical_or_error(column.type)
+        names = {text for text in canonical.values() if isinstance(text, str)}
+        resolved = resolve_types(self._connection, names)
+        objections = self._verdicts.column_type_objections({oid for oid in resolved.values() if oid is not None})
+        for table, column in columns:
+            name = canonical[column.type]
+            if isinstance(name, TypeNameError):
+                yield Finding(table.id, f"type:{column.name}", str(name))
+            elif (oid := resolved[name]) is None:
+                advice = "" if "." in name else "; a type outside pg_catalog is written with its schema"
+                yield Finding(table.id, f"type:{column.name}", f"type {name} does not exist{advice}")
+            elif oid in objections:
+                yield Finding(table.id, f"type:{column.name}", objections[oid])
+
+    def _textual_finding(self, table: Table, expression: Expression) -> Finding | None:
+        """Judge the text alone, so that Postgres looks up nothing in a schema the author was not given."""
+        try:
+            require_single_expression(expression.text)
+        except ExpressionError as error:
+            return Finding(table.id, expression.element, str(error))
+        known = self._schemas | {table.name} | {column.name for column in table.columns}
+        for name, position in qualifiers(expression.text).items():
+            if name not in known:
+                message = f"{quote_identifier(name)} is neither this table, nor a schema this dimension may use"
+                return Finding(table.id, expression.element, f"{message} (at character {position})")
+        return None
+
+    def _scratch_findings(self, table: Table, expressions: Sequence[Expression]) -> Iterator[Finding]:
+        with discarded(self._connection):
+            found = list(self._parsed_findings(table, expressions))
+        yield from found
+        bad = {finding.element for finding in found}
+        if any(element.startswith("type:") for element in bad):
+            return
+        columns = tuple(_without_bad_expression(column, bad) for column in table.columns)
+        indexes = tuple(index for index in table.indexes if f"index:{index.name}" not in bad)
+        allowed: list[Index] = []
+        for index in indexes:
+            objection = self._verdicts.index_objection(index.method, _operator_classes(index))
+            if objection is None:
+                allowed.append(index)
+            else:
+                yield Finding(table.id, f"index:{index.name}", objection)
+        with discarded(self._connection):
+            shape = table.model_copy(update={"columns": columns, "indexes": tuple(allowed)})
+            found = list(self._shaped_findings(shape))
+        yield from found
+
+    def _parsed_findings(self, table: Table, expressions: Sequence[Expression]) -> Iterator[Finding]:
+        """Let Postgres parse the expressions, and hold what they reach against the allow-list."""
+        if self._refusal(parsed_table(table, expressions), table) is not None:
+            refused = list(self._parsed_one_by_one(table, expressions))
+            yield from refused
+            bad = {found.element for found in refused}
+            expressions = [expression for expression in expressions if expression.element not in bad]
+            if bad and self._refusal(parsed_table(table, expressions), table) is not None:
+                return  # a type is to blame, and already found
+        target = {"table": f"pg_temp.{quote_identifier(table.name)}"}
+        for at, tree in fetch(self._connection, _TREES, target):
+            for message in self._verdicts.objections(read_node_tree(tree)):
+                yield Finding(table.id, expressions[at].element, message)
+
+    def _parsed_one_by_one(self, table: Table, expressions: Sequence[Expression]) -> Iterator[Finding]:
+        """Make the table anew for each expression: ALTER TABLE would not give the position of an error."""
+        for tried in ((), *((expression,) for expression in expressions)):
+            with discarded(self._connection):
+                refused = self._refusal(parsed_table(table, tried), table, *tried)
+            if refused is not None:
+                yield refused
+            if refused is not None and not tried:
+                return
+
+    def _shaped_findings(self, table: Table) -> Iterator[Finding]:
+        """Try what is allowed in its real shape, all at once, and only where that fails one by one."""
+        statement = shaped_table(table, table.columns)
+        for index in filter(_is_unusual, table.indexes):
+            add_index(statement.add("; "), table, index)
+        if self._refusal(statement, table) is None:
+            return
+        yield from self._shaped_one_by_one(table)
+
+    def _shaped_one_by_one(self, table: Table) -> Iterator[Finding]:
+        for expression in expressions_of(table):
+            if expression.column is None:
+                continue
+            with discarded(self._connection):
+                refused = self._refusal(
+                    shaped_table(table, only_expression_of(expression.column, table.columns)), table, expression
+                )
+            if refused is not None:
+                yield refused
+        if (refused := self._refusal(shaped_table(table, only_expression_of(None, table.columns)), table)) is not None:
+            yield refused
+            return
+        for index in filter(_is_unusual, table.indexes):
+            statement = Statement()
+            add_index(statement, table, index)
+            refused = self._refusal(statement, table, Expression(f"index:{index.name}", "key", ""))
+            if refused is not None:
+                yield refused
+
+    def _refusal(self, statement: Statement, table: Table, expression: Expression | None = None) -> Finding | None:
+        """Run the statement and keep what it made, or return what Postgres says against it."""
+        savepoint = self._connection.begin_nested()
+        try:
+            execute(self._connection, statement.sql)
+        except DBAPIError as error:
+            savepoint.rollback()
+            if not is_authors_fault(error):
+                raise
+            if getattr(error.orig, "sqlstate", None) == _MAY_NOT and not self._may_make_scratch_tables():
+                raise ScratchUnavailableError(str(ScratchUnavailableError.__doc__)) from error
+            element, form = (expression.element, expression.form) if expression else ("", "key")
+            return finding(error, statement, table.id, element, form)
+        savepoint.commit()
+        return None
+
+    def _may_make_scratch_tables(self) -> bool:
+        query = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
+        return bool(fetch(self._connection, query)[0][0])
+
+
+_MAY_NOT = "42501"
+_ORDINARY_METHOD = "btree"
+
+
+def _canonical_or_error(text: str) -> str | TypeNameError:
+    try:
+        return canonical_type(text)
+    except TypeNameError as error:
+        return error
+
+
+def _is_unusual(index: Index) -> bool:
+    """Whether Postgres may refuse the index for other reasons than a column that is not there."""
+    return (
+        index.where is not None
+        or index.method != _ORDINARY_METHOD
+        or any(element.expression is not None or element.operator_class is not None for element in index.elements)
+    )
+
+
+def _operator_classes(index: Index) -> Iterable[str]:
+    return [element.operator_class for element in index.elements if element.operator_class is not None]
+
+
+def _without_bad_expression(column: Column, bad: set[str]) -> Column:
+    """Return the column, plain where its expression was already found to be bad."""
+    if {f"default:{column.name}", f"generated:{column.name}"} & bad:
+        return column.model_copy(update={"default": None, "generated": None})
+    return column
