@@ -26,9 +26,10 @@ test *arguments:
 docs:
     uv run --group docs sphinx-build --fail-on-warning docs docs/_build
 
-# Generated files anew: CRDs, golden SQL
+# Generated files anew: CRDs, the page of reasons
 generate:
     uv run python -m pgcraft_core.spec.crd crds/
+    uv run python docs/_reasons.py docs/reasons.md
 
 # Plan and apply 300 dimensions, beside the same DDL by hand
 bench:

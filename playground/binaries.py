@@ -5,12 +5,12 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from playground.cache import build_once, say
+from playground.scratch import ScratchFolder
 
 _MODULES = Path(__file__).parent / "go"
 _KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kubectl")
@@ -74,7 +74,7 @@ def _build(module: str, packages: dict[str, str], ldflags: str, duration: str) -
 
     def build(folder: Path) -> None:
         go = _go()
-        with tempfile.TemporaryDirectory(prefix=f"pgcraft-build-{module}-") as work:
+        with ScratchFolder(f"build-{module}") as work:
             # A copy, because Go completes go.mod and go.sum as it resolves.
             shutil.copytree(source, work, dirs_exist_ok=True)
             command = [go, "build", "-trimpath", "-ldflags", ldflags, "-o", f"{folder}{os.sep}", *packages.values()]

@@ -33,7 +33,9 @@ class Cluster:
     def kubectl(self, *args: str, input: str | None = None, timeout: float = _TIMEOUT) -> str:  # noqa: A002
         """Run kubectl and return what it printed; raises `KubectlError` with what it said when it fails."""
         command = [str(self.kubectl_path), *args]
-        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        # Its own cache, lest kubectl believes of this cluster what it once learnt of another on the same port.
+        cache = str(self.folder / "kubectl-cache")
+        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": cache}
         done = subprocess.run(
             command, input=input, env=environment, capture_output=True, text=True, check=False, timeout=timeout
         )

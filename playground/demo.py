@@ -100,7 +100,7 @@ def _run(stack: ExitStack, narrator: Narrator, *, keep: bool) -> None:
     narrator.request("GET", f"{api}/airports?select=icao,iata,name,countries(*)&iata=not.is.null&limit=2")
     narrator.request("GET", f"{api}/airports?select=icao,name,elevation_m&elevation_ft=lt.-200&order=elevation_ft")
     row = {"icao": "ZZDM", "name": "Demo Field", "country": "DE", "latitude": 52.5, "longitude": 13.4}
-    row |= {"timezone": "Europe/Berlin"}
+    row |= {"elevation_ft": 120, "timezone": "Europe/Berlin"}
     narrator.request("POST", f"{api}/airports?select=id,icao,name", row, token, "an editor may insert")
     narrator.request("DELETE", f"{api}/airports?icao=eq.ZZDM", None, token, "and delete")
     narrator.request("POST", f"{api}/airports", row, None, "without a token nobody may")

@@ -48,12 +48,9 @@ def ensure_cluster_programs() -> None:
 def _named_cluster(kubeconfig: Path) -> Generator[Cluster]:
     on_path = shutil.which("kubectl")
     kubectl = Path(on_path) if on_path else ensure_kubectl()
-    folder = ScratchFolder("cluster")
-    try:
-        cluster = Cluster(kubeconfig, kubectl, folder.path, has_nodes=False)
+    with ScratchFolder("cluster") as folder:
+        cluster = Cluster(kubeconfig, kubectl, folder, has_nodes=False)
         yield replace(cluster, has_nodes=bool(cluster.get_all("nodes")))
-    finally:
-        folder.remove()
 
 
 def _has_docker() -> bool:
@@ -75,22 +72,21 @@ def _kind_cluster() -> Generator[Cluster]:
     with warnings.catch_warnings(action="ignore"):
         from pytest_kind import KindCluster  # noqa: PLC0415 - after the variables above
     on_path = shutil.which("kind")
-    folder = ScratchFolder("kind")
-    kind = KindCluster(
-        f"pgcraft-{os.getpid()}",
-        kubeconfig=folder.path / "admin.kubeconfig",
-        kind_path=Path(on_path) if on_path else cache_folder() / f"kind-{_KIND_VERSION}",
-        kubectl_path=cache_folder() / f"kubectl-{_KUBECTL_VERSION}",
-    )
-    try:
-        with progress("creating a cluster with kind, about a minute"):
-            kind.create()
-            kind.ensure_kubectl()
-        cluster = Cluster(kind.kubeconfig_path, kind.kubectl_path, folder.path, has_nodes=False)
-        # The operator runs on this machine, from where the pods of a node in a container have no address. So kind
-        # gives the API alone, and pods become processes here, as with a control plane of our own.
-        cluster.kubectl("cordon", "--selector", "kubernetes.io/os=linux")
-        yield cluster
-    finally:
-        kind.delete()
-        folder.remove()
+    with ScratchFolder("kind") as folder:
+        kind = KindCluster(
+            f"pgcraft-{os.getpid()}",
+            kubeconfig=folder / "admin.kubeconfig",
+            kind_path=Path(on_path) if on_path else cache_folder() / f"kind-{_KIND_VERSION}",
+            kubectl_path=cache_folder() / f"kubectl-{_KUBECTL_VERSION}",
+        )
+        try:
+            with progress("creating a cluster with kind, about a minute"):
+                kind.create()
+                kind.ensure_kubectl()
+            cluster = Cluster(kind.kubeconfig_path, kind.kubectl_path, folder, has_nodes=False)
+            # The operator runs on this machine, from where the pods of a node in a container have no address. So kind
+            # gives the API alone, and pods become processes here, as with a control plane of our own.
+            cluster.kubectl("cordon", "--selector", "kubernetes.io/os=linux")
+            yield cluster
+        finally:
+            kind.delete()

@@ -8,12 +8,15 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-_PREFIX = "pgcraft-"
+_PREFIX = "pgcraft-playground-"
 _SETTLED = 60.0  # seconds after which a folder's owner has surely locked it
 
 
 class ScratchFolder:
-    """An empty folder that is this process's until `remove`; a lock on it, which ends with the process, says so."""
+    """An empty folder that is this process's until `remove`; a lock on it, which ends with the process, says so.
+
+    Also a context manager that gives its path.
+    """
 
     def __init__(self, purpose: str) -> None:
         _sweep()
@@ -27,6 +30,12 @@ class ScratchFolder:
             shutil.rmtree(self.path, ignore_errors=True)
             os.close(self._lock)
             self._lock = None
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
 
 def _sweep() -> None:

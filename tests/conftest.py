@@ -3,7 +3,7 @@
 import itertools
 import secrets
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,18 @@ def _aloud(config: pytest.Config) -> AbstractContextManager[None]:
     """Let what takes minutes the first time show its progress through pytest's capture."""
     capture = config.pluginmanager.getplugin("capturemanager")
     return nullcontext() if capture is None else capture.global_and_fixture_disabled()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the collected tests need before the first of them, so that no test's timeout has to allow for it."""
+    if session.config.getoption("collectonly"):
+        return
+    needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    with _aloud(session.config), suppress(BinariesUnavailableError, PostgRESTUnavailableError):  # fixtures will say it
+        if "postgrest_binary" in needed:
+            ensure_postgrest()
+        if "cluster" in needed:
+            ensure_cluster_programs()
 
 
 @pytest.fixture(scope="session")
@@ -69,11 +81,10 @@ def any_database(any_postgres: PostgresServer) -> Iterator[ScratchDatabase]:
 
 
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """A Kubernetes API as its administrator."""
     try:
-        with _aloud(request.config):
-            ensure_cluster_programs()
+        ensure_cluster_programs()
     except BinariesUnavailableError as error:
         pytest.fail(str(error), pytrace=False)
     with open_cluster() as cluster:
@@ -88,11 +99,10 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgrest_binary(request: pytest.FixtureRequest) -> Path:
+def postgrest_binary() -> Path:
     """PostgREST's program."""
     try:
-        with _aloud(request.config):
-            return ensure_postgrest()
+        return ensure_postgrest()
     except PostgRESTUnavailableError as error:
         pytest.fail(str(error), pytrace=False)
 

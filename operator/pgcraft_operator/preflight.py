@@ -24,31 +24,32 @@ _PAUSE: Final = 0.5  # seconds
 
 async def check_cluster(cluster: Cluster, namespaces: Collection[str] | None) -> None:
     """Return if every kind can be listed in every watched namespace (None: everywhere); raises `PreflightError`."""
-    loop = asyncio.get_running_loop()
-    latest = loop.time() + _PATIENCE
+    latest = asyncio.get_running_loop().time() + _PATIENCE
     for kind in _READ:
         for namespace in sorted(namespaces) if namespaces is not None else [None]:
-            while not await _can_list(cluster, kind, namespace, is_last_try=loop.time() >= latest):
-                await asyncio.sleep(_PAUSE)
+            await _require_list(cluster, kind, namespace, latest)
 
 
-async def _can_list(cluster: Cluster, kind: Kind, namespace: str | None, *, is_last_try: bool) -> bool:
+async def _require_list(cluster: Cluster, kind: Kind, namespace: str | None, latest: float) -> None:
+    """Return once a kind was listed; until `latest` on the loop's clock an API server that asks for patience has it."""
     where = f"in the namespace {namespace}" if namespace else "in all namespaces"
-    try:
-        # Field-selected to nothing: only the answer's code matters, and Secrets stay where they are.
-        await cluster.list_resources(kind, namespace, field_selector="metadata.name=pgcraft-preflight", limit=1)
-    except NotFoundError as error:
-        raise PreflightError(
-            f"the kind {kind} is not installed: kubectl apply --server-side --filename crds/ and start again"
-        ) from error
-    except ForbiddenError as error:
-        raise PreflightError(
-            f"the operator may not list {kind} objects {where} ({error}): "
-            "kubectl apply --server-side --kustomize deploy/ gives its service account what it needs"
-        ) from error
-    except UnavailableError as error:
-        if is_last_try:
-            raise PreflightError(f"the Kubernetes API does not answer: {error}") from error
-        logger.info("waiting for the Kubernetes API: %s", error)
-        return False
-    return True
+    while True:
+        try:
+            # Field-selected to nothing: only the answer's code matters, and Secrets stay where they are.
+            await cluster.list_resources(kind, namespace, field_selector="metadata.name=pgcraft-preflight", limit=1)
+        except NotFoundError as error:
+            raise PreflightError(
+                f"the kind {kind} is not installed: kubectl apply --server-side --filename crds/ and start again"
+            ) from error
+        except ForbiddenError as error:
+            raise PreflightError(
+                f"the operator may not list {kind} objects {where} ({error}): "
+                "kubectl apply --server-side --kustomize deploy/ gives its service account what it needs"
+            ) from error
+        except UnavailableError as error:
+            if asyncio.get_running_loop().time() >= latest:
+                raise PreflightError(f"the Kubernetes API does not answer: {error}") from error
+            logger.info("waiting for the Kubernetes API: %s", error)
+            await asyncio.sleep(_PAUSE)
+        else:
+            return

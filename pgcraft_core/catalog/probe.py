@@ -8,13 +8,13 @@ generated column, index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from pgcraft_core.catalog.allowance import Allowance
-from pgcraft_core.catalog.column_types import has_foreign_modifiers, resolve_types
+from pgcraft_core.catalog.column_types import resolve_types
 from pgcraft_core.catalog.node_tree import read_node_tree
 from pgcraft_core.catalog.scratch import (
     Expression,
@@ -30,7 +30,7 @@ from pgcraft_core.catalog.scratch import (
 )
 from pgcraft_core.catalog.session import discarded, execute, fetch, qualified_names
 from pgcraft_core.catalog.verdicts import Verdicts
-from pgcraft_core.schema.table import Column, Index, Table
+from pgcraft_core.schema.table import Table
 from pgcraft_core.sql.expressions import ExpressionError, qualifiers, require_single_expression
 from pgcraft_core.sql.identifiers import quote_identifier
 from pgcraft_core.sql.types import TypeNameError, canonical_type
@@ -43,6 +43,7 @@ SELECT conname::int, conbin::text
  WHERE conrelid = %(table)s::regclass AND contype = 'c'
  ORDER BY 1
 """
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 _EXTENSION_SCHEMAS = """
 SELECT n.nspname
@@ -88,15 +89,10 @@ class _Probe:
         yield from types
         bad_types = {found.table for found in types}
         for table in tables:
-            expressions = expressions_of(table)
-            textual = [found for expression in expressions if (found := self._textual_finding(table, expression))]
+            textual = [found for text in expressions_of(table) if (found := self._textual_finding(table, text))]
             yield from textual
-            bad_elements = {found.element for found in textual}
-            usable = [expression for expression in expressions if expression.element not in bad_elements]
-            needs_scratch = usable or any(map(_is_unusual, table.indexes))
-            needs_scratch = needs_scratch or any(has_foreign_modifiers(column.type) for column in table.columns)
-            if needs_scratch and table.id not in bad_types:
-                yield from self._scratch_findings(table, usable)
+            if table.id not in bad_types:
+                yield from self._scratch_findings(without_elements(table, textual))
 
     def _type_findings(self, tables: Sequence[Table]) -> Iterator[Finding]:
         columns = [(table, column) for table in tables for column in table.columns]
@@ -130,26 +126,25 @@ class _Probe:
                 return Finding(table.id, expression.element, f"{message} (at character {position})")
         return None
 
-    def _scratch_findings(self, table: Table, expressions: Sequence[Expression]) -> Iterator[Finding]:
-        with discarded(self._connection):
-            found = list(self._parsed_findings(table, expressions))
-        yield from found
-        bad = {finding.element for finding in found}
-        if any(element.startswith("type:") for element in bad):
+    def _scratch_findings(self, table: Table) -> Iterator[Finding]:
+        """Try a table of which every text was judged: parse all, judge what that reaches, shape what is allowed."""
+        if not needs_scratch(table):
             return
-        columns = tuple(_without_bad_expression(column, bad) for column in table.columns)
-        indexes = tuple(index for index in table.indexes if f"index:{index.name}" not in bad)
-        allowed: list[Index] = []
-        for index in indexes:
-            objection = self._verdicts.index_objection(index.method, _operator_classes(index))
-            if objection is None:
-                allowed.append(index)
-            else:
-                yield Finding(table.id, f"index:{index.name}", objection)
         with discarded(self._connection):
-            shape = table.model_copy(update={"columns": columns, "indexes": tuple(allowed)})
-            found = list(self._shaped_findings(shape))
+            found = list(self._parsed_findings(table, expressions_of(table)))
+        found += self._index_findings(table)
         yield from found
+        if any(finding.element.startswith("type:") for finding in found):
+            return
+        with discarded(self._connection):
+            found = list(self._shaped_findings(without_elements(table, found)))
+        yield from found
+
+    def _index_findings(self, table: Table) -> Iterator[Finding]:
+        for index in filter(is_unusual, table.indexes):
+            classes = [element.operator_class for element in index.elements if element.operator_class is not None]
+            if (objection := self._verdicts.index_objection(index.method, classes)) is not None:
+                yield Finding(table.id, f"index:{index.name}", objection)
 
     def _parsed_findings(self, table: Table, expressions: Sequence[Expression]) -> Iterator[Finding]:
         """Let Postgres parse the expressions, and hold what they reach against the allow-list."""
@@ -178,7 +173,7 @@ class _Probe:
     def _shaped_findings(self, table: Table) -> Iterator[Finding]:
         """Try what is allowed in its real shape, all at once, and only where that fails one by one."""
         statement = shaped_table(table, table.columns)
-        for index in filter(_is_unusual, table.indexes):
+        for index in filter(is_unusual, table.indexes):
             add_index(statement.add("; "), table, index)
         if self._refusal(statement, table) is None:
             return
@@ -197,7 +192,7 @@ class _Probe:
         if (refused := self._refusal(shaped_table(table, only_expression_of(None, table.columns)), table)) is not None:
             yield refused
             return
-        for index in filter(_is_unusual, table.indexes):
+        for index in filter(is_unusual, table.indexes):
             statement = Statement()
             add_index(statement, table, index)
             refused = self._refusal(statement, table, Expression(f"index:{index.name}", "key", ""))
@@ -213,7 +208,7 @@ class _Probe:
             savepoint.rollback()
             if not is_authors_fault(error):
                 raise
-            if getattr(error.orig, "sqlstate", None) == _MAY_NOT and not self._may_make_scratch_tables():
+            if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE and not self._may_make_scratch_tables():
                 raise ScratchUnavailableError(str(ScratchUnavailableError.__doc__)) from error
             element, form = (expression.element, expression.form) if expression else ("", "key")
             return finding(error, statement, table.id, element, form)
@@ -225,32 +220,8 @@ class _Probe:
         return bool(fetch(self._connection, query)[0][0])
 
 
-_MAY_NOT = "42501"
-_ORDINARY_METHOD = "btree"
-
-
 def _canonical_or_error(text: str) -> str | TypeNameError:
     try:
         return canonical_type(text)
     except TypeNameError as error:
         return error
-
-
-def _is_unusual(index: Index) -> bool:
-    """Whether Postgres may refuse the index for other reasons than a column that is not there."""
-    return (
-        index.where is not None
-        or index.method != _ORDINARY_METHOD
-        or any(element.expression is not None or element.operator_class is not None for element in index.elements)
-    )
-
-
-def _operator_classes(index: Index) -> Iterable[str]:
-    return [element.operator_class for element in index.elements if element.operator_class is not None]
-
-
-def _without_bad_expression(column: Column, bad: set[str]) -> Column:
-    """Return the column, plain where its expression was already found to be bad."""
-    if {f"default:{column.name}", f"generated:{column.name}"} & bad:
-        return column.model_copy(update={"default": None, "generated": None})
-    return column

@@ -10,12 +10,16 @@ from typing import Literal, assert_never
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
+from pgcraft_core.catalog.column_types import has_foreign_modifiers
 from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.table import Column, Index, Table
 from pgcraft_core.sql.identifiers import column_list, quote_identifier
 from pgcraft_core.sql.types import operator_class
 
 ExpressionForm = Literal["check", "where", "default", "generated", "key"]
+
+
+_ORDINARY_METHOD = "btree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,41 @@ def expressions_of(table: Table) -> tuple[Expression, ...]:
         if index.where is not None:
             found.append(Expression(f"index:{index.name}", "where", index.where))
     return tuple(found)
+
+
+def is_unusual(index: Index) -> bool:
+    """Whether Postgres may refuse the index for other reasons than a column that is not there."""
+    return (
+        index.where is not None
+        or index.method != _ORDINARY_METHOD
+        or any(element.expression is not None or element.operator_class is not None for element in index.elements)
+    )
+
+
+def needs_scratch(table: Table) -> bool:
+    """Whether names of types alone do not settle that Postgres takes the table."""
+    return (
+        bool(expressions_of(table))
+        or any(map(is_unusual, table.indexes))
+        or any(has_foreign_modifiers(column.type) for column in table.columns)
+    )
+
+
+def without_elements(table: Table, findings: Iterable[Finding]) -> Table:
+    """Return the table without the checks, indexes, defaults and generated values that were found bad."""
+    bad = {finding.element for finding in findings}
+    return table.model_copy(
+        update={
+            "columns": tuple(
+                column.model_copy(update={"default": None, "generated": None})
+                if {f"default:{column.name}", f"generated:{column.name}"} & bad
+                else column
+                for column in table.columns
+            ),
+            "checks": tuple(check for check in table.checks if f"check:{check.name}" not in bad),
+            "indexes": tuple(index for index in table.indexes if f"index:{index.name}" not in bad),
+        }
+    )
 
 
 class Statement:
@@ -168,9 +207,9 @@ def add_index(statement: Statement, table: Table, index: Index) -> None:
         statement.add(" WHERE (").add_authored(index.where, element_name, "where").add(")")
 
 
-_AUTHORS_FAULTS = ("42", "22", "0A", "54")
-"""SQLSTATE classes that say something of the SQL itself; all others (lost connection, timeout, disk) are not its
-author's doing."""
+_AUTHORS_FAULTS = ("42", "22", "0A", "3D", "3F", "54")
+"""SQLSTATE classes that say something of the SQL itself: syntax and names, data, features, databases and schemas that
+are not there, limits. All others (lost connection, timeout, disk) are not its author's doing."""
 
 _HINTS = {
     "42703": "an expression sees the columns of its own table only",

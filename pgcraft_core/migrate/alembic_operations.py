@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, cast
 
+import psycopg
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import renderers
 from alembic.operations import Operations
 
-from pgcraft_core.migrate.connect import execute
+from pgcraft_core.migrate.connect import driver_of, execute
 from pgcraft_core.migrate.errors import MigrationError
 from pgcraft_core.migrate.render import render_call
+from pgcraft_core.migrate.translate import translate_error
 from pgcraft_core.plan.operations.base import Operation
 from pgcraft_core.plan.operations.role import SetRolePassword
 from pgcraft_core.sql.identifiers import quote_identifier
@@ -39,10 +42,12 @@ def run_set_role_password(operations: Operations, operation: SetRolePassword) ->
     verifier = verifiers.get(operation.role)
     if verifier is None:
         raise MigrationError(f"the password of login {operation.role} was not handed over; plan again")
-    execute(
-        operations.get_bind(),
-        f"ALTER ROLE {quote_identifier(operation.role)} PASSWORD {quote_literal(verifier)}",
-    )
+    role = quote_identifier(operation.role)
+    try:
+        driver_of(operations.get_bind()).execute(cast("Any", f"ALTER ROLE {role} PASSWORD {quote_literal(verifier)}"))
+    except psycopg.Error as error:
+        # The statement itself is not to be repeated in a message, which ends up in a status.
+        raise translate_error(error, f"ALTER ROLE {role} PASSWORD …") from None
 
 
 @renderers.dispatch_for(Operation)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
-from pgcraft_core.migrate.connect import driver_of, execute, transaction
+from pgcraft_core.migrate.connect import driver_of, execute, roll_back, transaction
 from pgcraft_core.migrate.errors import InsufficientPrivilegeError
 from pgcraft_core.plan.ddl import comment_on
 from pgcraft_core.plan.operations.role import POSTGRES_16, ownership_mark
@@ -103,7 +103,7 @@ def prepare(connection: Connection, owner_role: str, owner_id: str, server_versi
         InsufficientPrivilegeError: naming the statement that somebody with more privileges has to run.
     """
     standing = read_standing(connection, owner_role, server_version)
-    connection.rollback()
+    roll_back(connection)
     if standing.history_owner not in {None, owner_role}:
         raise InsufficientPrivilegeError(
             f"schema pgcraft of this database belongs to role {standing.history_owner}, not {owner_role}; "

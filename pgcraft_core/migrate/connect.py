@@ -69,7 +69,7 @@ def transaction(connection: Connection, role: str | None = None) -> Generator[No
     """Run the block in a transaction, as `role` where given; commit at its end, roll back on any error.
 
     Raises:
-        MigrationError: the commit failed, as `translate_error` says.
+        MigrationError: the commit failed, or a reading of the catalog in the block, as `translate_error` says.
     """
     driver = driver_of(connection)
     try:
@@ -77,7 +77,7 @@ def transaction(connection: Connection, role: str | None = None) -> Generator[No
             execute(connection, f"SET LOCAL ROLE {quote_identifier(role)}")
         yield
         driver.commit()
-    except psycopg.Error as error:
+    except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
         roll_back(connection)
         raise translate_error(error) from error
     except BaseException:

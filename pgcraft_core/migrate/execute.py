@@ -63,7 +63,7 @@ def run_migration(
     """
     for attempt in range(1, LOCK_ATTEMPTS + 1):
         try:
-            return _run_once(connection, migration, settings, verifiers)
+            return _run_once(connection, migration, settings, verifiers, stopping)
         except LockTimeoutError as error:
             if attempt == LOCK_ATTEMPTS:
                 raise LockTimeoutError(f"gave up after {attempt} attempts: {error}") from error
@@ -75,7 +75,11 @@ def run_migration(
 
 
 def _run_once(
-    connection: Connection, migration: PlannedMigration, settings: SessionSettings, verifiers: Mapping[str, str]
+    connection: Connection,
+    migration: PlannedMigration,
+    settings: SessionSettings,
+    verifiers: Mapping[str, str],
+    stopping: threading.Event,
 ) -> Applied:
     started_at = datetime.now(UTC)
     operations = [planned.operation for planned in migration.operations]
@@ -86,7 +90,7 @@ def _run_once(
         execute(connection, set_role("owner", settings.owner_role))
         check_unchanged(connection, migration.changes)
         down_revision = read_head(connection)
-        _invoke(connection, operations, settings, verifiers)
+        _invoke(connection, operations, settings, verifiers, stopping)
         execute(connection, set_role("owner", settings.owner_role))
         execute(connection, RELOAD)
         revision = revision_id(migration.plan_hash, down_revision)
@@ -117,12 +121,15 @@ def _invoke(
     operations: Sequence[Operation],
     settings: SessionSettings,
     verifiers: Mapping[str, str],
+    stopping: threading.Event,
 ) -> None:
     """Run the operations through Alembic, as whoever has to run each."""
     context = MigrationContext.configure(connection, opts={VERIFIERS_OPTION: verifiers})
     alembic = Operations(context)
     actor: Actor = "owner"
     for operation in operations:
+        if stopping.is_set():  # between two statements there is nothing that a cancel could reach
+            raise MigrationCancelledError("stopped between two statements; nothing was changed")
         if operation.actor != actor:
             actor = operation.actor
             execute(connection, set_role(actor, settings.owner_role))

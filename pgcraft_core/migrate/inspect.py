@@ -11,6 +11,7 @@ from pgcraft_core.catalog.model import Catalog
 from pgcraft_core.catalog.probe import Allowance, probe_tables
 from pgcraft_core.catalog.registry import Registry
 from pgcraft_core.diagnostics import Diagnostic
+from pgcraft_core.migrate.connect import execute
 from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.plan.draft import Draft
 from pgcraft_core.plan.hazards import RowEvidence, columns_at_risk, touches_rows
@@ -34,7 +35,7 @@ def probe_units(
                     owners[item.id] = unit
                     tables.append(item)
         allowance = Allowance(
-            schemas=allowed_schemas,
+            schemas=_every_schema(connection) if allowed_schemas is None else allowed_schemas,
             extensions=frozenset(settings.extensions),
             functions=settings.allowed_functions,
         )
@@ -64,6 +65,14 @@ def read_row_evidence(
         estimate = max(found.rows, *values.values(), 1)
         evidence[table] = RowEvidence(rows=0 if found.empty else estimate, size=found.size, values=values)
     return evidence
+
+
+def _every_schema(connection: Connection) -> frozenset[str]:
+    rows = execute(
+        connection,
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'pgcraft')",
+    )
+    return frozenset(name for (name,) in rows)
 
 
 def _by_allowed_schemas(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy.engine import Connection
 
-from pgcraft_core.migrate.connect import driver_of, execute
+from pgcraft_core.migrate.connect import driver_of, execute, roll_back
 from pgcraft_core.migrate.errors import AnotherWriterError
 
 LOCK_KEY = int.from_bytes(hashlib.sha256(b"pgcraft.io/migrations").digest()[:8], signed=True)
@@ -28,7 +28,7 @@ def only_writer(connection: Connection) -> Generator[None]:
     got = execute(connection, "SELECT pg_try_advisory_lock(%(key)s)", {"key": LOCK_KEY})[0][0]
     if not got:
         holder = _holder(connection)
-        connection.rollback()
+        roll_back(connection)
         raise AnotherWriterError(f"another session is migrating this database ({holder}); it is tried again")
     driver_of(connection).commit()
     try:

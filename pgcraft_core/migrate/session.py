@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from pgcraft_core.catalog.read import read_catalog
 from pgcraft_core.migrate.bootstrap import prepare, read_standing
-from pgcraft_core.migrate.connect import connect, driver_of, execute, transaction
+from pgcraft_core.migrate.connect import connect, driver_of, execute, roll_back, transaction
 from pgcraft_core.migrate.errors import MigrationError
 from pgcraft_core.migrate.execute import Applied, run_migration
 from pgcraft_core.migrate.history import read_registry
@@ -71,7 +71,7 @@ class Session:
         self._connection = connect(self._settings.url, self._settings.actor)
         rows = execute(self._connection, "SELECT current_setting('server_version_num')::int, current_database()")
         self._server_version, self._database = rows[0]
-        self._connection.rollback()
+        roll_back(self._connection)
         if self._server_version < 150000:
             version = self._server_version // 10000
             self.close()
@@ -107,9 +107,10 @@ class Session:
         """
         connection = self._open_connection()
         standing = read_standing(connection, self._settings.owner_role, self._server_version)
-        connection.rollback()
+        roll_back(connection)
         role = self._settings.owner_role if standing.may_become_owner else None
         with transaction(connection, role):
+            execute(connection, f"SET LOCAL lock_timeout = '{self._settings.lock_timeout_ms}ms'")
             registry = read_registry(connection)
             catalog = read_catalog(
                 connection,

@@ -25,6 +25,7 @@ _UNAVAILABLE = {
 }
 _REFUSED = {"28000", "28P01"}  # invalid_authorization_specification, invalid_password
 _BLOCKED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
+_CONCURRENT = "tuple concurrently"  # updated or deleted: roles are shared with the other databases of the server
 _CANCELLED = "57014"  # query_canceled
 _PRIVILEGE = "42501"  # insufficient_privilege
 
@@ -42,6 +43,10 @@ _WAYS_OUT = {
 }
 
 
+_NAMING_DEPENDANTS = {"2BP01", "0A000"}
+"""Errors whose detail says what stands in the way; those of others may quote rows, which belong in no status."""
+
+
 def translate_error(error: BaseException, statement: str = "") -> MigrationError:
     """Return the error of ours that says what happened and what to do."""
     if isinstance(error, sqlalchemy.exc.DBAPIError) and isinstance(error.orig, psycopg.Error):
@@ -54,13 +59,15 @@ def translate_error(error: BaseException, statement: str = "") -> MigrationError
         return CredentialsRefusedError(f"the database refuses the login: {message}")
     if sqlstate in _UNAVAILABLE or sqlstate.startswith("08") or _is_lost(error, sqlstate):
         return DatabaseUnavailableError(f"the database is not available: {message}")
-    if sqlstate in _BLOCKED:
+    if sqlstate in _BLOCKED or _CONCURRENT in message:
         return LockTimeoutError(f"other sessions hold locks: {message}")
     if sqlstate == _CANCELLED:
         return MigrationCancelledError(f"the statement was cancelled: {message}")
     if sqlstate == _PRIVILEGE:
         return InsufficientPrivilegeError(f"{message}{_while_running(statement)}")
     way_out = _WAYS_OUT.get(sqlstate, error.diag.message_hint or "")
+    if sqlstate in _NAMING_DEPENDANTS and error.diag.message_detail:
+        message = f"{message}: {', '.join(error.diag.message_detail.splitlines())}"
     text = f"{message} (SQLSTATE {sqlstate})" + (f"; {way_out}" if way_out else "")
     return StatementFailedError(
         f"{text}{_while_running(statement)}",

@@ -66,7 +66,7 @@ class PlannedMigration:
     @cached_property
     def message(self) -> str:
         """One line for people: the first step, and how many more there are."""
-        first = self.operations[0].describe()
+        first = _on_one_line(self.operations[0].describe())
         rest = len(self.operations) - 1
         return first if not rest else f"{first} and {rest} more {'step' if rest == 1 else 'steps'}"
 
@@ -89,7 +89,7 @@ class PlannedMigration:
     def sql(self) -> str:
         """The SQL for people to read, a comment before each step; the password of a login is not in it."""
         steps = [
-            "\n".join([f"-- {planned.describe()}", *(f"{statement};" for statement in planned.operation.upgrade())])
+            "\n".join([f"-- {_on_one_line(planned.describe())}", *(f"{statement};" for statement in planned.operation.upgrade())])
             for planned in self.operations
         ]
         return "\n\n".join(steps) + "\n" if steps else ""
@@ -97,6 +97,11 @@ class PlannedMigration:
     def split(self) -> tuple[PlannedMigration, ...]:
         """Return one migration a group, so that each commits or fails alone."""
         return tuple(PlannedMigration((group,), self.needs_approval) for group in self.groups)
+
+
+def _on_one_line(sentence: str) -> str:
+    """Return a sentence without the line breaks that expressions bring into it; after one, SQL would no longer be comment."""
+    return " ".join(sentence.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,9 @@ async def test_a_token_of_the_secrets_key_is_taken_and_another_refused(world: Wo
         assert (await client.get("/mine")).status_code == 401
 
 
-async def test_an_operator_with_nothing_to_do_writes_nothing_and_asks_no_pod(world: World) -> None:
+async def test_an_operator_with_nothing_to_do_writes_nothing_and_asks_no_pod(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resources = {"requests": {"cpu": "0.05", "memory": "1024Ki"}, "limits": {"cpu": 1}}
     deployment = {"image": "registry.local/postgrest:12", "resources": resources}
     postgrest = world.declare(deployment=deployment)
@@ -230,10 +232,12 @@ async def test_an_operator_with_nothing_to_do_writes_nothing_and_asks_no_pod(wor
     outcome = await world.settle(postgrest)
     versions = world.resource_versions()
 
+    async def refuse(_port: Port, manifest: dict[str, Any], **_: object) -> None:
+        pytest.fail(f"{manifest['kind']} was written")
+
+    monkeypatch.setattr(Port, "apply", refuse)  # an apply that changes nothing would leave the resourceVersion alone
     world.execute("DROP VIEW api.airports")  # whoever asks now is told so
     assert await world.reconcile(postgrest) == outcome
-    assert world.resource_versions() == versions
-
     forget(postgrest.metadata.uid)  # as if the operator had been restarted
     assert (await world.reconcile(postgrest)).waiting is not None
     assert world.resource_versions() == versions
@@ -286,6 +290,17 @@ async def test_foreign_changes_are_undone_and_foreign_additions_left(world: Worl
     versions = world.resource_versions()
     await world.reconcile(postgrest)
     assert world.resource_versions() == versions
+
+
+async def test_a_setting_taken_back_leaves_the_deployment(world: World) -> None:
+    def settings() -> set[str]:
+        template = world.cluster.get("Deployment", "api", world.namespace)["spec"]["template"]
+        return {variable["name"] for variable in template["spec"]["containers"][0]["env"]}
+
+    await world.reconcile(world.declare(maxRows=7))
+    assert "PGRST_DB_MAX_ROWS" in settings()
+    await world.reconcile(world.declare())
+    assert "PGRST_DB_MAX_ROWS" not in settings()
 
 
 async def test_a_lost_notification_ends_in_one_restart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

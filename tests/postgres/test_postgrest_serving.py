@@ -205,6 +205,35 @@ async def test_without_a_key_to_sign_with_views_are_looked_up(api: Api, session:
     )
 
 
+async def test_without_a_description_views_are_looked_up(api: Api, session: aiohttp.ClientSession) -> None:
+    api.execute("CREATE TABLE api.t (id int)")
+    api.execute("GRANT SELECT ON api.t TO {}", api.anon)
+    api.environment["PGRST_OPENAPI_MODE"] = "disabled"
+    await api.start(session)
+    api.execute("CREATE TABLE api.u (id int)")
+    api.execute("GRANT SELECT ON api.u TO {}", api.anon)
+    questions = api.questions(session)
+    assert await shortfall(questions, api.view("t", "id", reader=api.anon)) is None
+    assert await shortfall(questions, api.view("u", "id", reader=api.anon)) == (
+        "api.u is not known to PostgREST yet",
+        True,
+    )
+
+
+async def test_a_database_that_is_away_is_no_matter_of_the_cache(api: Api, session: aiohttp.ClientSession) -> None:
+    api.execute("CREATE TABLE api.t (id int)")
+    api.execute("GRANT SELECT ON api.t TO {}", api.anon)
+    await api.start(session)
+    api.execute("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", api.database.info.dbname)
+    api.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid()"
+    )
+    found = await shortfall(api.questions(session), api.view("t", "id", reader=api.anon))
+    assert found is not None
+    assert not found[1]
+
+
 async def test_what_pods_were_seen_to_serve_is_not_asked_again(api: Api, session: aiohttp.ClientSession) -> None:
     api.execute("CREATE TABLE api.t (id int)")
     api.execute("GRANT SELECT ON api.t TO {}", api.anon)

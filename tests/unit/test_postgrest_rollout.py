@@ -45,13 +45,18 @@ def test_only_pods_that_take_requests_are_asked() -> None:
     ],
 )
 def test_what_a_rollout_awaits(live: dict[str, Any], sentence: str | None) -> None:
-    assert what_rollout_awaits(live, []) == sentence
+    assert what_rollout_awaits(live, [pod("a"), pod("b")]) == sentence
 
 
 def test_old_pods_have_to_go_before_a_rollout_is_over() -> None:
     live = deployment()
     live["status"]["replicas"] = 3
-    assert what_rollout_awaits(live, []) == "Deployment api is rolling out, old pods are ending"
+    assert what_rollout_awaits(live, [pod("a"), pod("b")]) == "Deployment api is rolling out, old pods are ending"
+
+
+def test_a_pod_that_is_ready_no_longer_counts_before_the_deployment_says_so() -> None:
+    pods = [pod("a"), pod("b", ready=False)]
+    assert what_rollout_awaits(deployment(), pods) == "Deployment api has 1 of 2 pods ready"
 
 
 def test_a_new_deployment_has_everything_ahead() -> None:

@@ -82,14 +82,34 @@ def test_pods_roll_when_the_secret_changes_or_a_restart_is_due() -> None:
     assert template(SECRET, "shape")["metadata"]["annotations"][RESTARTED_FOR] == "shape"
 
 
-def test_certificate_authorities_are_mounted_where_the_connection_says() -> None:
+def test_certificate_authorities_are_mounted_where_the_connection_says(tmp_path: Path) -> None:
+    given = tmp_path / "given.pem"
+    given.write_text("PEM")
+    connection = ConnectionParameters("h", 1, "d", "u", "p", sslmode="verify-full", sslrootcert=given)
+    values = complete({}, postgrest(), connection, None)
+    assert values["ca.crt"] == "PEM"
+
     with_authorities = WorkloadSecret("s", "login", "p", "v", "k" * 32, checksum="c", has_authorities=True)
     manifest = deployment(postgrest(), with_authorities)
     (mount,) = container(manifest)["volumeMounts"]
     (volume,) = manifest["spec"]["template"]["spec"]["volumes"]
-    (item,) = volume["secret"]["items"]
-    uri = complete({}, postgrest(), ConnectionParameters("h", 1, "d", "u", "p", sslmode="verify-full"), None)["db-uri"]
-    assert uri.endswith("sslrootcert=" + f"{mount['mountPath']}/{item['path']}".replace("/", "%2F"))
+    assert volume["secret"] == {"secretName": "s", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    file = f"{mount['mountPath']}/ca.crt".replace("/", "%2F")
+    assert values["db-uri"].endswith(f"@h:1/d?sslmode=verify-full&sslrootcert={file}")
+
+
+def test_without_certificate_authorities_given_the_systems_are_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "system.pem").write_text("SYSTEM")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+    verified, encrypted = (
+        complete({}, postgrest(), ConnectionParameters("h", 1, "d", "u", "p", sslmode=mode), None)
+        for mode in ("verify-full", "require")
+    )
+    assert verified["ca.crt"] == "SYSTEM"
+    assert "ca.crt" not in encrypted
+    assert encrypted["db-uri"].endswith("?sslmode=require")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def what_rollout_awaits(deployment: Manifest, pods: Sequence[Manifest]) -> str |
     failure = _condition_message(deployment, "ReplicaFailure")
     if failure:
         return f"Deployment {name} cannot make pods: {failure}"
-    updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    updated = status.get("updatedReplicas", 0)
+    available = min(status.get("availableReplicas", 0), len(ready_pods(pods)))  # whichever is the later news
     problem = next((f": {problem}" for pod in pods if (problem := _pod_problem(pod))), "")
     if updated < wanted:
         return f"Deployment {name} is rolling out, {updated} of {wanted} pods are new{problem}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -23,7 +23,8 @@ from pgcraft_operator.postgrest.exposed import ExposedView, ViewKey, read_path, 
 from pgcraft_operator.postgrest.rollout import ReadyPod
 
 _QUESTIONS_AT_ONCE = 4  # per pod; its pool of connections is for clients
-_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=2)  # seconds
+_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=2)  # seconds
+_FAILURES = (aiohttp.ClientError, TimeoutError, ValueError)  # the last one: an answer that is not what it claims to be
 _CACHE_ERRORS = "PGRST2"  # prefix of the codes by which PostgREST says that its cache does not know something
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_ACCEPTABLE)  # the view; the schema with it
 
@@ -36,6 +37,9 @@ class Shortfall:
     is_stale: bool = False
 
 
+_Question = Callable[[ExposedView], Awaitable[Shortfall | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
@@ -45,16 +49,23 @@ class _Answer:
     def is_good(self) -> bool:
         return 200 <= self.status < 300
 
+    @property
+    def message(self) -> str:
+        return str(self._error.get("message") or "no message")
+
+    @property
+    def _error(self) -> Mapping[str, Any]:
+        return self.body if isinstance(self.body, dict) else {}
+
     def shortfall(self, view: ExposedView) -> Shortfall:
-        error = self.body if isinstance(self.body, dict) else {}
-        code, message = str(error.get("code", "")), error.get("message") or "no message"
-        return Shortfall(f"{view} answers {self.status}: {message}", is_stale=code.startswith(_CACHE_ERRORS))
+        is_stale = str(self._error.get("code", "")).startswith(_CACHE_ERRORS)
+        return Shortfall(f"{view} answers {self.status}: {self.message}", is_stale)
 
 
 def open_session() -> aiohttp.ClientSession:
-    """Return a session for questions to pods, a few at a time to each."""
-    connector = aiohttp.TCPConnector(limit=32, limit_per_host=_QUESTIONS_AT_ONCE)
-    return aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, raise_for_status=False)
+    """Return a session for questions to pods."""
+    # Unlimited here: waiting for one's turn, as `PodApi` does, is no part of the time a question may take.
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=_TIMEOUT)
 
 
 class PodApi:
@@ -64,6 +75,7 @@ class PodApi:
         self._session = session
         self._pod = pod
         self._credentials = credentials
+        self._turn = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
 
     async def find_shortfalls(self, views: Sequence[ExposedView]) -> dict[ViewKey, Shortfall]:
         """Return the views that are not served as they should be, and why. Views nobody can ask for count as served."""
@@ -75,7 +87,7 @@ class PodApi:
             found = await self._gather(self._read, readable)
             found |= await self._find_cache_shortfalls([view for view in readable if view.key not in found])
             return found | await self._gather(self._look_up, others)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except _FAILURES as error:
             return {view.key: self._unreachable(error) for view in views}
 
     async def find_lingering(self, withdrawn: Collection[ViewKey]) -> dict[ViewKey, Shortfall]:
@@ -89,7 +101,7 @@ class PodApi:
                 answer = await self._ask("GET", read_path(name), schema, headers)
                 if answer.status not in _GONE:
                     lingering[schema, name] = Shortfall(f"{schema}.{name} is withdrawn and still answers")
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except _FAILURES as error:
             return dict.fromkeys(withdrawn, self._unreachable(error))
         return lingering
 
@@ -117,7 +129,10 @@ class PodApi:
         found: dict[ViewKey, Shortfall] = {}
         for (schema, reader), members in groups.items():
             described = await self._describe(schema, self._credentials.headers_as(reader) or {})
-            if described is None:  # switched off in the database's own configuration of PostgREST
+            if isinstance(described, Shortfall):
+                found |= {view.key: described for view in members}
+                continue
+            if described is None:
                 found |= await self._gather(self._look_up, members)
                 continue
             for view in members:
@@ -126,10 +141,18 @@ class PodApi:
                     found[view.key] = shortfall
         return found
 
-    async def _describe(self, schema: str, headers: Headers) -> Mapping[str, Collection[str]] | None:
-        """Return the columns of each relation that the cache knows and the role may use; None when it does not say."""
+    async def _describe(self, schema: str, headers: Headers) -> Mapping[str, Collection[str]] | Shortfall | None:
+        """Return the columns of each relation that the cache knows and the role may use.
+
+        None when the description is switched off, or another one put in its place, by the database's own configuration
+        of PostgREST.
+        """
         answer = await self._ask("GET", "/", schema, {**headers, "Accept": "application/openapi+json"})
-        if not answer.is_good or not isinstance(answer.body, dict) or "definitions" not in answer.body:
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if not answer.is_good:
+            return Shortfall(f"the description of schema {schema} answers {answer.status}: {answer.message}")
+        if not isinstance(answer.body, dict) or not isinstance(answer.body.get("definitions"), dict):
             return None
         return {name: definition.get("properties", {}) for name, definition in answer.body["definitions"].items()}
 
@@ -148,9 +171,8 @@ class PodApi:
 
     async def _ask(self, method: str, path: str, schema: str, headers: Headers) -> _Answer:
         url = URL(self._pod.base_url + path, encoded=True)  # quoted for PostgREST, to be sent as it is
-        async with self._session.request(
-            method, url, headers={**headers, "Accept-Profile": schema}, allow_redirects=False
-        ) as response:
+        headers = {**headers, "Accept-Profile": schema}
+        async with self._turn, self._session.request(method, url, headers=headers, allow_redirects=False) as response:
             is_json = "json" in response.content_type
             return _Answer(response.status, await response.json(content_type=None) if is_json else None)
 
@@ -159,7 +181,6 @@ class PodApi:
         return Shortfall(f"pod {self._pod.name} cannot be asked at {self._pod.base_url}: {detail}")
 
     @staticmethod
-    async def _gather(question: Any, views: Iterable[ExposedView]) -> dict[ViewKey, Shortfall]:
-        views = list(views)
+    async def _gather(question: _Question, views: Sequence[ExposedView]) -> dict[ViewKey, Shortfall]:
         answers = await asyncio.gather(*(question(view) for view in views))
         return {view.key: answer for view, answer in zip(views, answers, strict=True) if answer is not None}

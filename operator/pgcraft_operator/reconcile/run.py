@@ -76,6 +76,13 @@ class Reconciler:
             except Halt as halt:
                 findings.settle_rest(halt.outcome)
                 verdict = halt.verdict
+            except ClusterError:
+                raise  # nothing could be published either
+            except Exception as error:
+                logger.exception("database %s: the run ended unexpectedly", inventory.key)
+                message = f"unexpected {type(error).__name__}, the operator's log has more: {error}"
+                findings.settle_rest(Waiting(Reason.RETRYING, message))
+                verdict = Retry()
         await publish(self._cluster, writer, findings)
         return verdict
 
@@ -168,7 +175,7 @@ def session_settings(database: Database, connection: ConnectionParameters) -> Se
         apply=migrations.mode == "Apply",
         extensions=database.spec.extensions,
         allowed_functions=database.spec.allowed_functions,
-        allowed_schemas=lambda claimant: allowed_schemas(claimant.namespace, database),
+        allowed_schemas=lambda claimant: allowed_schemas(claimant.namespace, database) or frozenset(),  # TEMPORARY
         actor=ACTOR,
     )
 
