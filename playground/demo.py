@@ -15,12 +15,13 @@ import jwt
 
 from playground.binaries import BinariesUnavailableError
 from playground.cluster import Cluster, KubectlError
-from playground.control_plane import ControlPlane, ControlPlaneError
+from playground.control_plane import ControlPlaneError
 from playground.narration import Narrator
 from playground.operator_process import OperatorProcess
 from playground.postgres import EmbeddedPostgres, PostgresUnavailableError
 from playground.postgrest import PostgRESTUnavailableError, ensure_postgrest
 from playground.process_node import ProcessNode
+from playground.provision import ensure_cluster_programs, open_cluster
 from playground.secrets import read_secret
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(stack: ExitStack, narrator: Narrator, *, keep: bool) -> None:
     narrator.chapter("A Postgres, a Kubernetes API, and a node that runs pods as processes")
     postgrest = ensure_postgrest()
-    cluster = stack.enter_context(ControlPlane()).cluster
+    ensure_cluster_programs()
+    cluster = stack.enter_context(open_cluster())
     narrator.say(f"Kubernetes API {_server_version(cluster)}, kubeconfig {cluster.kubeconfig}")
     postgres = stack.enter_context(EmbeddedPostgres())
     postgres.create_login("warehouse_app", "only-for-the-demo")

@@ -37,7 +37,8 @@ class OperatorProcess:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 tethered(self._command),
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                # The API server is on loopback, whatever proxy this machine uses for the rest.
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_PROXY": "127.0.0.1,localhost"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

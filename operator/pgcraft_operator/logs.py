@@ -28,13 +28,13 @@ class _JsonFormatter(logging.Formatter):
 
 
 def configure_logs(log_format: LogFormat, *, verbose: bool = False) -> None:
-    """Send all logs to stderr in the given format; kopf's own chatter only where `verbose`."""
+    """Send all logs to stderr in the given format; the libraries' own only where `verbose`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _JsonFormatter() if log_format == "json" else logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
     )
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
     if not verbose:
-        # kopf tells of every watch and every object; what went wrong comes as a warning or worse.
-        logging.getLogger("kopf").setLevel(logging.WARNING)
-        logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+        # They tell of every watch, request and context; what went wrong comes as a warning or worse.
+        for library in ("kopf", "alembic", "aiohttp.access"):
+            logging.getLogger(library).setLevel(logging.WARNING)

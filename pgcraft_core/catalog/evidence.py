@@ -20,6 +20,15 @@ SELECT n.nspname, c.relname, c.reltuples::bigint, pg_total_relation_size(c.oid)
  WHERE c.relkind IN ('r', 'p')
 """
 
+_ESTIMATES = """
+SELECT asked.name, greatest(c.reltuples, 1) * (1 - coalesce(s.null_frac, 0))
+  FROM unnest(%(columns)s::text[]) AS asked (name)
+ CROSS JOIN pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = asked.name
+ WHERE n.nspname = %(schema)s AND c.relname = %(name)s
+"""
+
 _EXISTENCE_CHECKS_PER_QUERY = 200
 
 
@@ -61,6 +70,15 @@ def count_non_null(connection: Connection, table: QualifiedName, columns: Sequen
     counts = ", ".join(f"count({quote_identifier(column)})" for column in columns)
     row = fetch(connection, f"SELECT {counts} FROM {qualify(table.schema, table.name)}")[0]
     return dict(zip(columns, row, strict=True))
+
+
+def estimate_non_null(connection: Connection, table: QualifiedName, columns: Sequence[str]) -> Mapping[str, int]:
+    """Return about how many rows hold a value in each column, from the planner's statistics, without reading a row.
+
+    A column that was never analysed counts as filled in every row, which errs towards caution.
+    """
+    parameters = {"schema": table.schema, "name": table.name, "columns": list(columns)}
+    return {column: round(rows) for column, rows in fetch(connection, _ESTIMATES, parameters)}
 
 
 def _filled(connection: Connection, tables: Sequence[QualifiedName]) -> dict[QualifiedName, bool]:

@@ -24,9 +24,12 @@ from pgcraft_core.catalog.scratch import (
     expressions_of,
     finding,
     is_authors_fault,
+    is_unusual,
+    needs_scratch,
     only_expression_of,
     parsed_table,
     shaped_table,
+    without_elements,
 )
 from pgcraft_core.catalog.session import discarded, execute, fetch, qualified_names
 from pgcraft_core.catalog.verdicts import Verdicts

@@ -24,8 +24,8 @@ _PARAMETERS: Mapping[str, Any] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     # Authors' expressions see pg_catalog only: what is elsewhere is named with its schema.
-    "options": "-c search_path=pg_catalog -c standard_conforming_strings=on -c client_connection_check_interval=2s"
-    " -c statement_timeout=0 -c idle_in_transaction_session_timeout=60s",
+    "options": "-c search_path=pg_catalog -c standard_conforming_strings=on -c statement_timeout=0"
+    " -c idle_in_transaction_session_timeout=60s",
 }
 
 
@@ -41,9 +41,20 @@ def connect(url: str, application_name: str) -> Connection:
             creator=lambda: psycopg.connect(url, application_name=application_name, **_PARAMETERS),
             poolclass=NullPool,
         )
-        return engine.connect()
+        connection = engine.connect()
+        _notice_lost_client(driver_of(connection))
+        return connection
     except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
         raise translate_error(error) from error
+
+
+def _notice_lost_client(driver: Driver) -> None:
+    """Have the server end a statement soon after we are gone; not every platform's server can."""
+    try:
+        driver.execute("SET client_connection_check_interval = '2s'")
+        driver.commit()
+    except psycopg.errors.InvalidParameterValue:
+        driver.rollback()
 
 
 def driver_of(connection: Connection) -> Driver:
@@ -65,14 +76,23 @@ def execute(connection: Connection, statement: str, parameters: Mapping[str, Any
 
 
 @contextmanager
-def transaction(connection: Connection, role: str | None = None) -> Generator[None]:
+def transaction(
+    connection: Connection, role: str | None = None, *, lock_timeout_ms: int = 0, one_snapshot: bool = False
+) -> Generator[None]:
     """Run the block in a transaction, as `role` where given; commit at its end, roll back on any error.
+
+    No statement waits longer than `lock_timeout_ms` (0: for ever) for a lock; with `one_snapshot` all of them see the
+    same state.
 
     Raises:
         MigrationError: the commit failed, or a reading of the catalog in the block, as `translate_error` says.
     """
     driver = driver_of(connection)
     try:
+        if one_snapshot:
+            execute(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        if lock_timeout_ms:
+            execute(connection, f"SET LOCAL lock_timeout = '{lock_timeout_ms}ms'")
         if role is not None:
             execute(connection, f"SET LOCAL ROLE {quote_identifier(role)}")
         yield

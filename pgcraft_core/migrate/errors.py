@@ -31,6 +31,10 @@ class InsufficientPrivilegeError(MigrationError):
     """The login lacks a privilege; the message names it and the statement that grants it."""
 
 
+class VerificationError(MigrationError):
+    """What a migration made is not what was declared when read back; its transaction was rolled back whole."""
+
+
 class StatementFailedError(MigrationError):
     """Postgres refused a statement; its transaction was rolled back whole.
 

@@ -26,6 +26,7 @@ from pgcraft_core.migrate.script import (
     write_script,
 )
 from pgcraft_core.migrate.settings import SessionSettings
+from pgcraft_core.migrate.verify import verify_changes
 from pgcraft_core.plan.model import PlannedMigration, RegistryChange
 from pgcraft_core.plan.operations.base import Actor, Operation
 from pgcraft_core.schema.objects import AnyObject
@@ -83,9 +84,8 @@ def _run_once(
 ) -> Applied:
     started_at = datetime.now(UTC)
     operations = [planned.operation for planned in migration.operations]
-    with transaction(connection):
-        # Well below deadlock_timeout (1 s), past which it is the client that is told of a deadlock.
-        execute(connection, f"SET LOCAL lock_timeout = '{settings.lock_timeout_ms}ms'")
+    # The lock timeout is well below deadlock_timeout (1 s), past which it is the client that is told of a deadlock.
+    with transaction(connection, lock_timeout_ms=settings.lock_timeout_ms):
         check_lock(connection)
         execute(connection, set_role("owner", settings.owner_role))
         check_unchanged(connection, migration.changes)
@@ -112,6 +112,7 @@ def _run_once(
         )
         schemas, roles = _touched(migration.changes)
         catalog = read_catalog(connection, schemas, roles)
+        verify_changes(migration.changes, catalog, settings.owner_role)
         record_changes(connection, migration.changes, catalog, revision, settings)
     return Applied(revision, started_at, datetime.now(UTC), len(upgrade))
 

@@ -11,6 +11,9 @@ from sqlglot.errors import SqlglotError
 # What sqlglot parses; it knows roles, comments and most of ALTER TABLE as opaque text only, and those are short.
 _PARSED = re.compile(r"CREATE (UNIQUE )?INDEX |CREATE TABLE |CREATE (OR REPLACE )?VIEW |ALTER TABLE .* ADD CONSTRAINT ")
 
+_ESCAPED = {sqlglot.TokenType.BYTE_STRING, sqlglot.TokenType.UNICODE_STRING}
+"""`E'…'` and `U&'…'`: how their escapes are written is not in the token's text, so it could not be compared."""
+
 
 @lru_cache(maxsize=4096)
 def format_sql(statement: str) -> str:
@@ -21,6 +24,8 @@ def format_sql(statement: str) -> str:
     if not _PARSED.match(statement):
         return statement
     try:
+        if any(token.token_type in _ESCAPED for token in sqlglot.tokenize(statement, read="postgres")):
+            return statement
         formatted = sqlglot.transpile(statement, read="postgres", write="postgres", pretty=True)
         if len(formatted) == 1 and _tokens(formatted[0]) == _tokens(statement):
             return formatted[0]

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.engine import Connection
 
-from pgcraft_core.catalog.evidence import count_non_null, read_evidence
+from pgcraft_core.catalog.evidence import count_non_null, estimate_non_null, read_evidence
 from pgcraft_core.catalog.model import Catalog
 from pgcraft_core.catalog.probe import Allowance, probe_tables
 from pgcraft_core.catalog.registry import Registry
 from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.migrate.connect import execute
 from pgcraft_core.migrate.settings import SessionSettings
+from pgcraft_core.plan.diff_table import retain_columns
 from pgcraft_core.plan.draft import Draft
-from pgcraft_core.plan.hazards import RowEvidence, columns_at_risk, touches_rows
+from pgcraft_core.plan.hazards import LARGE_TABLE_BYTES, RowEvidence, columns_at_risk, touches_rows
 from pgcraft_core.schema.base import ObjectId, QualifiedName
 from pgcraft_core.schema.table import Table
 from pgcraft_core.schema.unit import Claimant, Unit
@@ -30,8 +31,7 @@ def probe_units(
         tables: list[Table] = []
         for unit in some:
             for item in unit.objects:
-                entry = registry.entries.get(item.id)
-                if isinstance(item, Table) and (entry is None or entry.fingerprint != item.fingerprint()):
+                if isinstance(item, Table) and _is_changed(item, registry):
                     owners[item.id] = unit
                     tables.append(item)
         allowance = Allowance(
@@ -61,10 +61,21 @@ def read_row_evidence(
             columns.setdefault(risk[0], set()).add(risk[1])
     evidence: dict[QualifiedName, RowEvidence] = {}
     for table, found in read_evidence(connection, tables).items():
-        values = count_non_null(connection, table, sorted(columns.get(table, ())))
+        names = sorted(columns.get(table, ()))
+        # A plan that waits is made anew on every look: counting a large table exactly each time would be a burden.
+        count = count_non_null if found.size < LARGE_TABLE_BYTES else estimate_non_null
+        values = count(connection, table, names)
         estimate = max(found.rows, *values.values(), 1)
         evidence[table] = RowEvidence(rows=0 if found.empty else estimate, size=found.size, values=values)
     return evidence
+
+
+def _is_changed(table: Table, registry: Registry) -> bool:
+    """Whether a table differs from what was applied, columns aside that it only retains."""
+    entry = registry.entries.get(table.id)
+    if entry is None or not isinstance(entry.object, Table):
+        return True
+    return retain_columns(entry.object, table).fingerprint() != entry.fingerprint
 
 
 def _every_schema(connection: Connection) -> frozenset[str]:

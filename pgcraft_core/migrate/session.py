@@ -109,8 +109,7 @@ class Session:
         standing = read_standing(connection, self._settings.owner_role, self._server_version)
         roll_back(connection)
         role = self._settings.owner_role if standing.may_become_owner else None
-        with transaction(connection, role):
-            execute(connection, f"SET LOCAL lock_timeout = '{self._settings.lock_timeout_ms}ms'")
+        with transaction(connection, role, lock_timeout_ms=self._settings.lock_timeout_ms, one_snapshot=True):
             registry = read_registry(connection)
             catalog = read_catalog(
                 connection,

@@ -14,7 +14,12 @@ from pgcraft_core.plan.diff_table import diff_removed_columns, diff_table, retai
 from pgcraft_core.plan.diff_view import diff_view
 from pgcraft_core.plan.model import RegistryChange
 from pgcraft_core.plan.operations.base import Operation
-from pgcraft_core.plan.operations.column import AlterColumnType, RenameColumn, ReplaceGeneratedColumn
+from pgcraft_core.plan.operations.column import (
+    AlterColumnType,
+    DropGeneratedColumn,
+    RenameColumn,
+    ReplaceByGeneratedColumn,
+)
 from pgcraft_core.plan.operations.registration import Release, TakeBack
 from pgcraft_core.plan.operations.role import DropRole
 from pgcraft_core.plan.operations.schema import CreateSchema, GrantSchemaUsage, OpenSchema, RevokeSchemaUsage
@@ -55,23 +60,23 @@ class DraftContext:
 
 
 def draft_schemas(units: Iterable[Unit], context: DraftContext) -> list[Draft]:
-    """Return a draft that makes the schemas that are missing, and opens those of others to the owner role.
+    """Return drafts that make the schemas that are missing, and open those of others to the owner role.
 
-    Schemas belong to the Database, since resources share them.
+    Schemas belong to the Database, since resources share them; each is a draft of its own, so that one that cannot be
+    made or opened holds back only what is to be in it.
     """
-    operations: list[Operation] = []
-    changes: list[RegistryChange] = []
+    drafts: list[Draft] = []
     for name in sorted({name for unit in units for name in unit.schemas}):
         schema = Schema(name=name)
         actual = context.catalog.schemas.get(name)
         if actual is None:
-            operations.append(CreateSchema(schema.id, name))
+            operation: Operation = CreateSchema(schema.id, name)
         elif not actual.may_create(context.owner_role):
-            operations.append(OpenSchema(schema.id, name, context.owner_role))
+            operation = OpenSchema(schema.id, name, context.owner_role)
         else:
             continue
-        changes.append(_recorded(schema, context.database, context))
-    return [Draft(context.database, tuple(operations), tuple(changes))] if operations else []
+        drafts.append(Draft(context.database, (operation,), (_recorded(schema, context.database, context),)))
+    return drafts
 
 
 def draft_unit(unit: Unit, context: DraftContext) -> list[Draft]:
@@ -89,7 +94,9 @@ def draft_unit(unit: Unit, context: DraftContext) -> list[Draft]:
         _collect(goal, found, unit.claimant, context, operations, changes)
         dropped = diff_removed_columns(goal, table)
         if dropped:
-            change = RegistryChange(table.id, unit.claimant, _without_retained(goal), before=goal.fingerprint())
+            # The safe part comes first, and where there is none, the registry stays as it is.
+            recorded = goal if changes and changes[-1].id == table.id else applied or goal
+            change = RegistryChange(table.id, unit.claimant, _without_retained(goal), before=recorded.fingerprint())
             removals.append(Draft(unit.claimant, tuple(dropped), (change,), removal=True))
     for item in unit.objects:
         if isinstance(item, Table):
@@ -227,8 +234,10 @@ def _altered_columns(operations: Iterable[Operation]) -> set[str]:
     altered: set[str] = set()
     for operation in operations:
         match operation:
-            case AlterColumnType() | ReplaceGeneratedColumn():
+            case AlterColumnType() | ReplaceByGeneratedColumn():
                 altered.add(operation.after.name)
+            case DropGeneratedColumn():
+                altered.add(operation.column.name)
             case RenameColumn():
                 altered.add(operation.before)
             case _:

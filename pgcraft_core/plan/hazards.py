@@ -13,7 +13,8 @@ from pgcraft_core.plan.operations.column import (
     AlterColumnType,
     ColumnOperation,
     DropColumn,
-    ReplaceGeneratedColumn,
+    DropGeneratedColumn,
+    ReplaceByGeneratedColumn,
     SetNullable,
 )
 from pgcraft_core.plan.operations.constraint import AddConstraint
@@ -39,9 +40,11 @@ class RowEvidence:
 
 def columns_at_risk(operation: Operation) -> tuple[QualifiedName, str] | None:
     """Return the table and column whose values must be counted to judge an operation, if any."""
+    if isinstance(operation, DropGeneratedColumn):
+        return None
     if isinstance(operation, DropColumn):
         return operation.table, operation.column.name
-    if isinstance(operation, ReplaceGeneratedColumn) and operation.before.generated is None:
+    if isinstance(operation, ReplaceByGeneratedColumn):
         return operation.table, operation.before.name
     return None
 
@@ -57,16 +60,22 @@ def find_hazard(operation: Operation, evidence: RowEvidence | None) -> Hazard | 
     if evidence is None:
         return None
     match operation:
+        case DropGeneratedColumn():
+            return None
         case DropColumn():
             # Also where it is empty: whoever removes a column may not know who else has begun to fill it.
             held = evidence.values.get(operation.column.name, 0)
             return Hazard("DataLoss", f"{operation.describe()}: {_count(held, 'value')} would be lost")
-        case ReplaceGeneratedColumn() if operation.before.generated is None:
+        case ReplaceByGeneratedColumn():
             held = evidence.values.get(operation.before.name, 0)
             return Hazard("DataLoss", f"{operation.describe()}: {_count(held, 'value')} would be replaced")
+        case AlterColumnType() if evidence.rows and not is_lossless(operation.before.type, operation.after.type):
+            return Hazard(
+                "DataLoss", f"{operation.describe()}: values of {_stake(evidence)} may be cut, rounded or changed"
+            )
         case AlterColumnType() if evidence.rows and not is_widening(operation.before.type, operation.after.type):
             return Hazard("Rewrite", f"{operation.describe()}: rewrites {_stake(evidence)} under an exclusive lock")
-        case ReplaceGeneratedColumn() | AddColumn(column=Column(generated=str())) if _is_large(evidence):
+        case AddColumn(column=Column(generated=str())) if _is_large(evidence):
             return Hazard("Rewrite", f"{operation.describe()}: rewrites {_stake(evidence)} under an exclusive lock")
         case AddConstraint() | CreateIndex() if _is_large(evidence):
             return Hazard("LongLock", f"{operation.describe()}: reads {_stake(evidence)} while writes wait")
@@ -90,6 +99,30 @@ def is_widening(before: str, after: str) -> bool:
     if old.name == "character varying":
         return new.first >= old.first
     return old.name == "numeric" and old.scale == new.scale and new.first >= old.first
+
+
+_LOSSLESS: Mapping[str, frozenset[str]] = {
+    "smallint": frozenset({"integer", "bigint", "numeric", "real", "double precision"}),
+    "integer": frozenset({"bigint", "numeric", "double precision"}),
+    "bigint": frozenset({"numeric"}),
+    "real": frozenset({"double precision"}),
+    "date": frozenset({"timestamp without time zone"}),
+    "json": frozenset({"text"}),
+    "uuid": frozenset({"text", "character varying"}),
+    "inet": frozenset({"text"}),
+    "cidr": frozenset({"inet", "text"}),
+}
+
+
+def is_lossless(before: str, after: str) -> bool:
+    """Whether every value survives the change and could be changed back; errs towards no."""
+    if is_widening(before, after) or after in _LOSSLESS.get(before, ()):
+        return True
+    old, new = _length(before), _length(after)
+    if old is None or new is None or old.name != "numeric" or new.name != "numeric":
+        return False
+    # As many digits after the point, and before it.
+    return new.scale >= old.scale and new.first - new.scale >= old.first - old.scale
 
 
 @dataclass(frozen=True, slots=True)

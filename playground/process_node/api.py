@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 from kubernetes.aio import config
@@ -34,6 +35,9 @@ class KubernetesAPI:
     async def connect(cls, kubeconfig: Path) -> AsyncGenerator[Self]:
         """Connect as the kubeconfig's current context says."""
         client = await config.new_client_from_config(str(kubeconfig))
+        # No proxy stands between this machine and itself, whatever the environment says of proxies.
+        local = urlsplit(client.configuration.host).hostname in {"127.0.0.1", "localhost", "::1"}
+        client.configuration.client_session_kwargs = {"trust_env": not local}
         try:
             yield cls(client)
         finally:

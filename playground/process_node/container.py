@@ -70,13 +70,14 @@ class Container:
         while not self._stopping.is_set():
             try:
                 self._launch = launch = await self._prepare()
-            except ContainerConfigError as error:
-                self._now_is(Waiting(error.reason, str(error)))
+                if self._stopping.is_set():
+                    break
+                ended = await self._run_once(launch)
+            except (ContainerConfigError, OSError) as error:
+                reason = error.reason if isinstance(error, ContainerConfigError) else "RunContainerError"
+                self._now_is(Waiting(reason, str(error)))
                 await self._pause(_CONFIG_RETRY)
                 continue
-            if self._stopping.is_set():
-                break
-            ended = await self._run_once(launch)
             if self._stopping.is_set() or not self._restarts_after(ended.exit_code):
                 break
             ran = (ended.finished_at - ended.started_at).total_seconds()

@@ -107,7 +107,9 @@ class ProcessNode:
 
     async def _main(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        async with KubernetesAPI.connect(self._kubeconfig) as api, aiohttp.ClientSession() as http:
+        # Each probe on a connection of its own: one kept from before a restart would fail for that alone.
+        probing = aiohttp.TCPConnector(force_close=True)
+        async with KubernetesAPI.connect(self._kubeconfig) as api, aiohttp.ClientSession(connector=probing) as http:
             surroundings = Surroundings(api, http, self._images, self.folder)
             await self._register(api)
             try:

@@ -94,6 +94,13 @@ class PodRun:
         return 0
 
     async def _live(self) -> None:
+        try:
+            await self._run_containers()
+        except Exception:
+            logger.exception("%s is no longer looked after", self._path)
+            raise
+
+    async def _run_containers(self) -> None:
         self._changed.set()
         for container in self._init:
             await container.run()
@@ -105,7 +112,7 @@ class PodRun:
 
     async def _end(self, grace: float) -> None:
         await self._stop_containers(grace)
-        await self._living
+        await asyncio.gather(self._living, return_exceptions=True)
         self._changed.set()
         metadata = self._pod["metadata"]
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}}

@@ -41,7 +41,7 @@ def connection(any_postgres: PostgresServer):
 def formatted(connection: psycopg.Connection, type_name: str) -> str:
     """What Postgres calls the type of a column declared so."""
     with connection.transaction(force_rollback=True):
-        connection.execute(f"CREATE TEMP TABLE t (c {type_name})")
+        connection.execute(f"CREATE TEMP TABLE t (c {type_name})".encode())
         row = connection.execute(
             """
             SELECT format_type(atttypid, atttypmod)

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from sqlalchemy import create_engine
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pgcraft_core.catalog.probe import Allowance, Finding, ScratchUnavailableError, probe_tables
 from pgcraft_core.schema.table import Check, Column, Index, IndexElement, Table
-from playground.postgres import ScratchDatabase
+from playground.postgres import PostgresServer, ScratchDatabase
 
 COLUMNS = (
     Column(name="id", type="bigint", identity=True),
@@ -34,24 +34,37 @@ def table(*columns: Column, checks: Sequence[str] = (), indexes: Sequence[Index]
     )
 
 
-def urls(database: ScratchDatabase) -> tuple[str, str]:
-    return tuple(url.replace("postgresql://", "postgresql+psycopg://", 1) for url in (database.url, database.owner_url))
+def sqlalchemy_url(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
-@pytest.fixture
-def admin(any_database: ScratchDatabase) -> Iterator[Connection]:
-    engine = create_engine(urls(any_database)[0], isolation_level="AUTOCOMMIT")
+@pytest.fixture(scope="module")
+def world(any_postgres: PostgresServer) -> Iterator[ScratchDatabase]:
+    """One database for all tests here: a probe leaves nothing behind."""
+    with any_postgres.scratch_database("expressions") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def admin(world: ScratchDatabase) -> Iterator[Connection]:
+    engine = create_engine(sqlalchemy_url(world.url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
+        connection.exec_driver_sql(TRAPS)
         yield connection
     engine.dispose()
 
 
-@pytest.fixture
-def owner(any_database: ScratchDatabase) -> Iterator[Connection]:
-    engine = create_engine(urls(any_database)[1])
-    with engine.connect() as connection:
-        yield connection
+@pytest.fixture(scope="module")
+def owner_engine(world: ScratchDatabase) -> Iterator[Engine]:
+    engine = create_engine(sqlalchemy_url(world.owner_url))
+    yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def owner(owner_engine: Engine) -> Iterator[Connection]:
+    with owner_engine.connect() as connection:
+        yield connection
 
 
 def messages(found: Sequence[Finding]) -> dict[str, str]:
@@ -200,7 +213,7 @@ CREATE FUNCTION trap.fresh() RETURNS int VOLATILE LANGUAGE plpgsql
 CREATE FUNCTION trap.inlined(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT trap.constant($1)';
 CREATE FUNCTION trap.sum(int, int) RETURNS int IMMUTABLE LANGUAGE plpgsql
     AS $$ BEGIN PERFORM nextval('trap.taken'); RETURN $1 + $2; END $$;
-CREATE OPERATOR trap.+++ (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.sum);
+CREATE OPERATOR trap.@+ (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.sum);
 CREATE TYPE trap.kind AS ENUM ('a');
 CREATE FUNCTION trap.kind_of(int) RETURNS trap.kind IMMUTABLE LANGUAGE plpgsql
     AS $$ BEGIN PERFORM nextval('trap.taken'); RETURN 'a'; END $$;
@@ -232,7 +245,8 @@ EVERYWHERE = {"default:d", "generated:g", "check:check 0", "index:key", "index:w
 
 @pytest.fixture
 def trapped(admin: Connection) -> Connection:
-    admin.exec_driver_sql(TRAPS)
+    """The traps, none of them sprung."""
+    admin.exec_driver_sql("SELECT setval('trap.taken', 1, false)")
     return admin
 
 
@@ -246,7 +260,7 @@ def has_sprung(admin: Connection) -> bool:
         "trap.constant(1) > 0",
         "trap.fresh() > 0",
         "trap.inlined(1) > 0",
-        "1 operator(trap.+++) 2 > 1",
+        "1 operator(trap.@+) 2 > 1",
         "1::trap.kind is null",
         "lower(trap.constant(1)::text) = ''",
         "case trap.constant(1) when 1 then true end",
@@ -367,20 +381,17 @@ def test_one_bad_table_does_not_hide_another(owner: Connection) -> None:
     ]
 
 
-def test_a_login_without_temporary_tables_is_told_what_to_grant(
-    admin: Connection, any_database: ScratchDatabase
-) -> None:
-    admin.exec_driver_sql(
-        f"REVOKE TEMPORARY ON DATABASE {any_database.name} FROM PUBLIC; CREATE ROLE bare_{any_database.name}"
-    )
-    engine = create_engine(urls(any_database)[0])
+def test_a_login_without_temporary_tables_is_told_what_to_grant(admin: Connection, world: ScratchDatabase) -> None:
+    admin.exec_driver_sql(f"REVOKE TEMPORARY ON DATABASE {world.name} FROM PUBLIC; CREATE ROLE bare_{world.name}")
+    engine = create_engine(sqlalchemy_url(world.url))
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"SET ROLE bare_{any_database.name}")
+        connection.exec_driver_sql(f"SET ROLE bare_{world.name}")
         assert probe_tables(connection, [table(Column(name="a", type="text"))], Allowance()) == ()
         with pytest.raises(ScratchUnavailableError, match="grant it TEMPORARY"):
             probe_tables(connection, [table(checks=["elevation > 1"])], Allowance())
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1
     engine.dispose()
+    admin.exec_driver_sql(f"GRANT TEMPORARY ON DATABASE {world.name} TO PUBLIC")
 
 
 def test_a_failing_database_is_no_fault_of_the_author(owner: Connection) -> None:

@@ -98,13 +98,18 @@ def _log(claimant: Claimant, ready: Condition) -> None:
 
 
 def _drift(findings: Findings, subject: Subject[Any]) -> tuple[str, ...] | None:
-    """Return the differences of a resource that is looked after, None where nobody looked or nothing is applied."""
+    """Return the differences of a resource, None where nobody looked or nothing is applied.
+
+    What was applied in this run was read back as it was recorded, so it counts as looked at.
+    """
     database = findings.inventory.database
     if findings.plan is None or database is None or database.resource is None:
         return None
-    if database.resource.drift.policy == "Ignore" or subject.claimant not in findings.plan.applied:
+    claimant = subject.claimant
+    is_applied = claimant in findings.plan.applied or claimant in findings.revisions
+    if database.resource.drift.policy == "Ignore" or not is_applied:
         return None
-    return tuple(findings.plan.drift.get(subject.claimant, ()))
+    return tuple(findings.plan.drift.get(claimant, ()))
 
 
 def _details(findings: Findings, subject: Subject[Any], ready: dict[Claimant, bool], now: datetime) -> dict[str, Any]:

@@ -27,10 +27,12 @@ class Phase(IntEnum):
     DROP_VIEWS = 30  # a view pins the columns it selects
     DROP_FOREIGN_KEYS = 40  # a foreign key pins the unique constraint it points at
     DROP_CONSTRAINTS = 50
+    DROP_GENERATION = 55  # a generated column pins the type of those it is computed from
     RENAME_COLUMNS = 60
     CREATE_TABLES = 70
     ADD_COLUMNS = 80
     ALTER_COLUMNS = 90
+    ADD_GENERATED_COLUMNS = 95  # after all columns they may be computed from are what they are to be
     DROP_COLUMNS = 100
     ADD_CONSTRAINTS = 110
     CREATE_INDEXES = 120

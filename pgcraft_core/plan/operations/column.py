@@ -48,6 +48,17 @@ class AddColumn(ColumnOperation):
 
 
 @dataclass(frozen=True)
+class AddGeneratedColumn(AddColumn):
+    """Add a column that Postgres computes from others."""
+
+    phase: ClassVar[Phase] = Phase.ADD_GENERATED_COLUMNS
+
+    def describe(self) -> str:
+        """Sentence for people."""
+        return f"compute column {self.column.name} of {self.table} as {self.column.generated}"
+
+
+@dataclass(frozen=True)
 class DropColumn(ColumnOperation):
     """Remove a column with its data."""
 
@@ -66,6 +77,17 @@ class DropColumn(ColumnOperation):
     def describe(self) -> str:
         """Sentence for people."""
         return f"drop column {self.column.name} of {self.table}"
+
+
+@dataclass(frozen=True)
+class DropGeneratedColumn(DropColumn):
+    """Remove a generated column, which is computed anew later: its values follow from others and nothing is lost."""
+
+    phase: ClassVar[Phase] = Phase.DROP_GENERATION
+
+    def describe(self) -> str:
+        """Sentence for people."""
+        return f"drop generated column {self.column.name} of {self.table}, to compute it anew"
 
 
 @dataclass(frozen=True)
@@ -221,7 +243,7 @@ class DropGeneration(ColumnOperation):
     column: str
     before: str
 
-    phase: ClassVar[Phase] = Phase.ALTER_COLUMNS
+    phase: ClassVar[Phase] = Phase.DROP_GENERATION
 
     def upgrade(self) -> list[str]:
         """DROP EXPRESSION."""
@@ -237,20 +259,20 @@ class DropGeneration(ColumnOperation):
 
 
 @dataclass(frozen=True)
-class ReplaceGeneratedColumn(ColumnOperation):
-    """Drop a generated column and add it anew, since its values follow from others and nothing is lost."""
+class ReplaceByGeneratedColumn(ColumnOperation):
+    """Put a generated column in the place of an ordinary one, whose values go."""
 
     before: Column
     after: Column
 
-    phase: ClassVar[Phase] = Phase.ALTER_COLUMNS
+    phase: ClassVar[Phase] = Phase.ADD_GENERATED_COLUMNS
 
     def upgrade(self) -> list[str]:
         """DROP COLUMN and ADD COLUMN in one statement, which rewrites the table once."""
         return [self._replace(self.after)]
 
     def downgrade(self) -> list[str]:
-        """The same with the definition before."""
+        """The same with the definition before; its values are lost."""
         return [self._replace(self.before)]
 
     def _replace(self, column: Column) -> str:
@@ -259,7 +281,7 @@ class ReplaceGeneratedColumn(ColumnOperation):
 
     def describe(self) -> str:
         """Sentence for people."""
-        return f"compute column {self.after.name} of {self.table} anew as {self.after.generated}"
+        return f"replace column {self.after.name} of {self.table} by {self.after.generated}"
 
 
 @dataclass(frozen=True)
