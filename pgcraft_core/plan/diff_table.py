@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from pgcraft_core.plan.ddl import Constraint
+from pgcraft_core.plan.diff_column import comment_column, diff_columns, rename_columns
 from pgcraft_core.plan.operations.base import Operation
-from pgcraft_core.plan.operations.column import (
-    AddColumn,
-    AlterColumnType,
-    CommentColumn,
-    DropColumn,
-    DropGeneration,
-    RenameColumn,
-    ReplaceGeneratedColumn,
-    SetColumnDefault,
-    SetIdentity,
-    SetNullable,
-)
+from pgcraft_core.plan.operations.column import DropColumn
 from pgcraft_core.plan.operations.constraint import (
     AddConstraint,
     AddForeignKey,
     CommentConstraint,
     DropConstraint,
     DropForeignKey,
+    RenameConstraint,
 )
-from pgcraft_core.plan.operations.index import CommentIndex, CreateIndex, DropIndex
+from pgcraft_core.plan.operations.index import CommentIndex, CreateIndex, DropIndex, RenameIndex
 from pgcraft_core.plan.operations.table import CommentTable, CreateTable
-from pgcraft_core.schema.table import Check, Column, ForeignKey, Index, Table
+from pgcraft_core.schema.table import Check, ForeignKey, Index, Table
 
 _Part = TypeVar("_Part", Constraint, Index)
 
@@ -59,28 +51,11 @@ def diff_table(applied: Table | None, goal: Table) -> list[Operation]:
     """
     if applied is None:
         return _create(goal)
-    operations: list[Operation] = []
-    before = {column.name: column for column in applied.columns}
-    for column in goal.columns:
-        old_name = column.renamed_from
-        if old_name in before and column.name not in before:
-            operations.append(RenameColumn(goal.id, goal.qualified_name, before=old_name, after=column.name))
-            before[column.name] = before.pop(old_name).model_copy(update={"name": column.name})
-
-    replaced: set[str] = set()
-    for column in goal.columns:
-        old = before.get(column.name)
-        if old is None:
-            operations.append(AddColumn(goal.id, goal.qualified_name, column))
-            operations += _comment_column(goal, column)
-        elif old != column:
-            changes = _alter_column(goal, old, column)
-            operations += changes
-            if any(isinstance(change, ReplaceGeneratedColumn) for change in changes):
-                replaced.add(column.name)
-
-    operations += _diff_constraints(goal, _constraints(applied), _constraints(goal), replaced)
-    operations += _diff_indexes(goal, applied.indexes, goal.indexes, replaced)
+    operations, renamed = rename_columns(applied, goal)
+    changes, replaced = diff_columns(renamed, goal)
+    operations += changes
+    operations += _diff_constraints(goal, _constraints(renamed), _constraints(goal), replaced)
+    operations += _diff_indexes(goal, renamed.indexes, goal.indexes, replaced)
     if applied.comment != goal.comment:
         operations.append(CommentTable(goal.id, goal.qualified_name, goal.comment, applied.comment))
     return operations
@@ -88,11 +63,9 @@ def diff_table(applied: Table | None, goal: Table) -> list[Operation]:
 
 def diff_removed_columns(current: Table, desired: Table) -> list[Operation]:
     """Return the operations that drop the retained columns of `current`, with their data."""
-    return [
-        DropColumn(current.id, current.qualified_name, column)
-        for column in current.columns
-        if column.retained and desired.column(column.name) is None
-    ]
+    removed = [column for column in current.columns if column.retained and desired.column(column.name) is None]
+    removed.sort(key=lambda column: column.generated is None)  # before those they are computed from
+    return [DropColumn(current.id, current.qualified_name, column) for column in removed]
 
 
 def _create(goal: Table) -> list[Operation]:
@@ -103,18 +76,12 @@ def _create(goal: Table) -> list[Operation]:
     if goal.comment is not None:
         operations.append(CommentTable(goal.id, name, goal.comment))
     for column in goal.columns:
-        operations += _comment_column(goal, column)
+        operations += comment_column(goal, column)
     for constraint in _constraints(goal):
         operations += _comment_constraint(goal, constraint)
     for index in goal.indexes:
         operations += _comment_index(goal, index)
     return operations
-
-
-def _comment_column(table: Table, column: Column) -> list[Operation]:
-    if column.comment is None:
-        return []
-    return [CommentColumn(table.id, table.qualified_name, column.name, column.comment)]
 
 
 def _comment_constraint(table: Table, constraint: Constraint) -> list[Operation]:
@@ -128,30 +95,6 @@ def _comment_index(table: Table, index: Index) -> list[Operation]:
     return [CommentIndex(table.id, table.qualified_name, index.name, index.comment)]
 
 
-def _alter_column(table: Table, old: Column, new: Column) -> list[Operation]:
-    name, target = table.qualified_name, table.id
-    operations: list[Operation] = []
-    if new.generated is not None and (old.generated != new.generated or old.type != new.type):
-        # What a generated column holds follows from other columns, so it is computed anew instead of converted.
-        operations.append(ReplaceGeneratedColumn(target, name, old, new))
-        return operations + _comment_column(table, new)
-    if old.generated is not None and new.generated is None:
-        operations.append(DropGeneration(target, name, new.name, before=old.generated))
-    if old.identity and not new.identity:
-        operations.append(SetIdentity(target, name, new.name, identity=False))
-    if old.type != new.type:
-        operations.append(AlterColumnType(target, name, old, new))
-    elif old.default != new.default:
-        operations.append(SetColumnDefault(target, name, new.name, new.default, before=old.default))
-    if old.nullable != new.nullable:
-        operations.append(SetNullable(target, name, new.name, nullable=new.nullable))
-    if new.identity and not old.identity:
-        operations.append(SetIdentity(target, name, new.name, identity=True))
-    if old.comment != new.comment:
-        operations.append(CommentColumn(target, name, new.name, new.comment, old.comment))
-    return operations
-
-
 def _constraints(table: Table) -> list[Constraint]:
     key = [table.primary_key] if table.primary_key else []
     return [*key, *table.uniques, *table.checks, *table.foreign_keys]
@@ -162,15 +105,16 @@ def _diff_constraints(
 ) -> list[Operation]:
     operations: list[Operation] = []
     name, target = table.qualified_name, table.id
-    gone, added, recommented = _compare(list(applied), list(goal), replaced)
-    for constraint in gone:
+    found = _compare(list(applied), list(goal), replaced)
+    operations += [RenameConstraint(target, name, before=old.name, after=new.name) for old, new in found.renamed]
+    for constraint in found.gone:
         drop = DropForeignKey if isinstance(constraint, ForeignKey) else DropConstraint
         operations.append(drop(target, name, constraint))
-    for constraint in added:
+    for constraint in found.added:
         add = AddForeignKey if isinstance(constraint, ForeignKey) else AddConstraint
         operations.append(add(target, name, constraint))
         operations += _comment_constraint(table, constraint)
-    for old, new in recommented:
+    for old, new in found.recommented:
         operations.append(CommentConstraint(target, name, new.name, _comment_of(new), _comment_of(old)))
     return operations
 
@@ -178,38 +122,51 @@ def _diff_constraints(
 def _diff_indexes(table: Table, applied: Sequence[Index], goal: Sequence[Index], replaced: set[str]) -> list[Operation]:
     operations: list[Operation] = []
     name, target = table.qualified_name, table.id
-    gone, added, recommented = _compare(list(applied), list(goal), replaced)
-    operations += [DropIndex(target, name, index) for index in gone]
-    for index in added:
+    found = _compare(list(applied), list(goal), replaced)
+    operations += [RenameIndex(target, name, before=old.name, after=new.name) for old, new in found.renamed]
+    operations += [DropIndex(target, name, index) for index in found.gone]
+    for index in found.added:
         operations.append(CreateIndex(target, name, index))
         operations += _comment_index(table, index)
-    for old, new in recommented:
+    for old, new in found.recommented:
         operations.append(CommentIndex(target, name, new.name, new.comment, old.comment))
     return operations
 
 
-def _compare(
-    applied: list[_Part], goal: list[_Part], replaced: set[str]
-) -> tuple[list[_Part], list[_Part], list[tuple[_Part, _Part]]]:
-    """Return what is gone, what is new (both, for what changed), and pairs that differ in their comment only."""
+@dataclass(frozen=True, slots=True)
+class _Comparison(Generic[_Part]):
+    """What is gone, what is new (both, for what changed), and pairs that differ in name or comment only."""
+
+    gone: list[_Part]
+    added: list[_Part]
+    renamed: list[tuple[_Part, _Part]]
+    recommented: list[tuple[_Part, _Part]]
+
+
+def _compare(applied: list[_Part], goal: list[_Part], replaced: set[str]) -> _Comparison[_Part]:
     before = {part.name: part for part in applied}
     after = {part.name: part for part in goal}
     gone = [part for part in applied if part.name not in after or _differs(part, after[part.name], replaced)]
     added = [part for part in goal if part.name not in before or _differs(before[part.name], part, replaced)]
-    recommented = [
-        (before[part.name], part)
-        for part in goal
-        if part not in added and _comment_of(before[part.name]) != _comment_of(part)
-    ]
-    return gone, added, recommented
+    renamed: list[tuple[_Part, _Part]] = []
+    for new in [part for part in added if part.name not in before]:
+        # A constraint that only changes its name is not dropped: others' foreign keys may stand on it.
+        same = (part for part in gone if part.name not in after and not _differs(part, new, replaced, named=False))
+        old = next(same, None)
+        if old is not None:
+            gone.remove(old)
+            added.remove(new)
+            renamed.append((old, new))
+    kept = renamed + [(before[part.name], part) for part in goal if part.name in before and part not in added]
+    return _Comparison(gone, added, renamed, [(old, new) for old, new in kept if _comment_of(old) != _comment_of(new)])
 
 
-def _differs(old: Constraint | Index, new: Constraint | Index, replaced: set[str]) -> bool:
+def _differs(old: Constraint | Index, new: Constraint | Index, replaced: set[str], *, named: bool = True) -> bool:
     """Whether a part must be made anew: its definition changed, or a column it may stand on is replaced."""
-    without_comment = {"comment": None}
+    ignored = {"comment": None} if named else {"comment": None, "name": ""}
     return (
         type(old) is not type(new)
-        or old.model_copy(update=without_comment) != new.model_copy(update=without_comment)
+        or old.model_copy(update=ignored) != new.model_copy(update=ignored)
         or any(_may_use(new, column) for column in replaced)
     )
 

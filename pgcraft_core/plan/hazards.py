@@ -59,6 +59,10 @@ def find_hazard(operation: Operation, evidence: RowEvidence | None) -> Hazard | 
     """Return why an operation can hurt, or None; `evidence` is None for a table that is only being made."""
     if evidence is None:
         return None
+    return _find_loss(operation, evidence) or _find_waiting(operation, evidence)
+
+
+def _find_loss(operation: Operation, evidence: RowEvidence) -> Hazard | None:
     match operation:
         case DropGeneratedColumn():
             return None
@@ -70,9 +74,15 @@ def find_hazard(operation: Operation, evidence: RowEvidence | None) -> Hazard | 
             held = evidence.values.get(operation.before.name, 0)
             return Hazard("DataLoss", f"{operation.describe()}: {_count(held, 'value')} would be replaced")
         case AlterColumnType() if evidence.rows and not is_lossless(operation.before.type, operation.after.type):
-            return Hazard(
-                "DataLoss", f"{operation.describe()}: values of {_stake(evidence)} may be cut, rounded or changed"
-            )
+            # The cast is an explicit one, which cuts and rounds without a word.
+            at_stake = _count(evidence.rows, "row")
+            return Hazard("DataLoss", f"{operation.describe()}: values of about {at_stake} may be cut or rounded")
+        case _:
+            return None
+
+
+def _find_waiting(operation: Operation, evidence: RowEvidence) -> Hazard | None:
+    match operation:
         case AlterColumnType() if evidence.rows and not is_widening(operation.before.type, operation.after.type):
             return Hazard("Rewrite", f"{operation.describe()}: rewrites {_stake(evidence)} under an exclusive lock")
         case AddColumn(column=Column(generated=str())) if _is_large(evidence):
@@ -94,6 +104,8 @@ def is_widening(before: str, after: str) -> bool:
         return False
     if after in {"text", "character varying"}:
         return old.name in {"character varying", "text"}
+    if old.name == after == "numeric":
+        return True
     if new is None or old.name != new.name:
         return False
     if old.name == "character varying":

@@ -89,8 +89,8 @@ class PlannedMigration:
     def sql(self) -> str:
         """The SQL for people to read, a comment before each step; the password of a login is not in it."""
         steps = [
-            "\n".join([f"-- {_on_one_line(planned.describe())}", *(f"{statement};" for statement in planned.operation.upgrade())])
-            for planned in self.operations
+            "\n".join([f"-- {_on_one_line(step.describe())}", *(f"{sql};" for sql in step.operation.upgrade())])
+            for step in self.operations
         ]
         return "\n\n".join(steps) + "\n" if steps else ""
 
@@ -100,7 +100,7 @@ class PlannedMigration:
 
 
 def _on_one_line(sentence: str) -> str:
-    """Return a sentence without the line breaks that expressions bring into it; after one, SQL would no longer be comment."""
+    """Return a sentence without the line breaks of expressions in it, after which it would be no comment any more."""
     return " ".join(sentence.split())
 
 

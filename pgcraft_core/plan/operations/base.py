@@ -27,8 +27,9 @@ class Phase(IntEnum):
     DROP_VIEWS = 30  # a view pins the columns it selects
     DROP_FOREIGN_KEYS = 40  # a foreign key pins the unique constraint it points at
     DROP_CONSTRAINTS = 50
-    DROP_GENERATION = 55  # a generated column pins the type of those it is computed from
-    RENAME_COLUMNS = 60
+    RENAME_COLUMNS = 55
+    RENAME_CONSTRAINTS = 60
+    DROP_GENERATION = 65  # a generated column pins the type of those it is computed from
     CREATE_TABLES = 70
     ADD_COLUMNS = 80
     ALTER_COLUMNS = 90

@@ -88,6 +88,34 @@ class DropForeignKey(DropConstraint):
 
 
 @dataclass(frozen=True)
+class RenameConstraint(Operation):
+    """Rename a constraint, and the index it may have."""
+
+    table: QualifiedName
+    before: str
+    after: str
+
+    phase: ClassVar[Phase] = Phase.RENAME_CONSTRAINTS
+    lock: ClassVar[Lock] = "AccessExclusive"
+
+    def upgrade(self) -> list[str]:
+        """RENAME CONSTRAINT."""
+        return [self._rename(self.before, self.after)]
+
+    def downgrade(self) -> list[str]:
+        """RENAME CONSTRAINT back."""
+        return [self._rename(self.after, self.before)]
+
+    def _rename(self, before: str, after: str) -> str:
+        names = f"{quote_identifier(before)} TO {quote_identifier(after)}"
+        return f"ALTER TABLE {ddl.qualified(self.table)} RENAME CONSTRAINT {names}"
+
+    def describe(self) -> str:
+        """Sentence for people."""
+        return f"rename constraint {self.before} of {self.table} to {self.after}"
+
+
+@dataclass(frozen=True)
 class CommentConstraint(Operation):
     """Change the comment on a constraint."""
 

@@ -9,7 +9,7 @@ from pgcraft_core.plan import ddl
 from pgcraft_core.plan.operations.base import Lock, Operation, Phase
 from pgcraft_core.schema.base import QualifiedName
 from pgcraft_core.schema.table import Index
-from pgcraft_core.sql.identifiers import qualify
+from pgcraft_core.sql.identifiers import qualify, quote_identifier
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,33 @@ class DropIndex(IndexOperation):
     def describe(self) -> str:
         """Sentence for people."""
         return f"drop index {self.index.name} of {self.table}"
+
+
+@dataclass(frozen=True)
+class RenameIndex(Operation):
+    """Rename an index."""
+
+    table: QualifiedName
+    before: str
+    after: str
+
+    phase: ClassVar[Phase] = Phase.RENAME_CONSTRAINTS
+    lock: ClassVar[Lock] = "ShareUpdateExclusive"
+
+    def upgrade(self) -> list[str]:
+        """ALTER INDEX RENAME."""
+        return [self._rename(self.before, self.after)]
+
+    def downgrade(self) -> list[str]:
+        """ALTER INDEX RENAME back."""
+        return [self._rename(self.after, self.before)]
+
+    def _rename(self, before: str, after: str) -> str:
+        return f"ALTER INDEX {qualify(self.table.schema, before)} RENAME TO {quote_identifier(after)}"
+
+    def describe(self) -> str:
+        """Sentence for people."""
+        return f"rename index {self.before} of {self.table} to {self.after}"
 
 
 @dataclass(frozen=True)
