@@ -33,7 +33,7 @@ _OPERATOR_FIELDS = frozenset({":opno", ":opnos"})
 _COLLATION_FIELDS = frozenset({":collOid"})
 _TYPE_FIELDS = frozenset(
     """:vartype :consttype :funcresulttype :opresulttype :resulttype :casetype :array_typeid :element_typeid
-    :refcontainertype :refelemtype :refrestype :row_typeid :coalescetype :minmaxtype :type :typeId :typid
+    :refcontainertype :refelemtype :refrestype :row_typeid :coalescetype :minmaxtype :typeId :typid
     """.split()  # noqa: SIM905 - a word list
 )
 
@@ -53,18 +53,21 @@ def read_node_tree(tree: str) -> Reached:
     """Return what the expression reaches; errs on the side of refusing what it does not know."""
     found: dict[str, set[int]] = {"function": set(), "operator": set(), "type": set(), "collation": set()}
     refused: dict[str, None] = {}  # a set that keeps its order
+    nodes: list[str] = []
     tokens = _TOKEN.findall(tree)
     for at, word in enumerate(tokens):
         if word == "{":
-            kind = tokens[at + 1]
-            if kind not in _PLAIN_NODES:
-                refused[_REFUSED_NODES.get(kind, f"the construct {kind}")] = None
+            nodes.append(tokens[at + 1])
+            if nodes[-1] not in _PLAIN_NODES:
+                refused[_REFUSED_NODES.get(nodes[-1], f"the construct {nodes[-1]}")] = None
+        elif word == "}":
+            nodes.pop()
         elif word == ":varattno" and int(tokens[at + 1]) <= 0:
             whole = int(tokens[at + 1]) == 0
             refused["the whole row" if whole else "a system column"] = None
         elif word == ":funcretset" and tokens[at + 1] != "false":
             refused["a set-returning function"] = None
-        elif category := _category(word):
+        elif category := _category(word, nodes):
             found[category].update(_oids(tokens, at + 1))
     return Reached(
         functions=frozenset(found["function"] - {0}),
@@ -75,12 +78,12 @@ def read_node_tree(tree: str) -> Reached:
     )
 
 
-def _category(field: str) -> str | None:
+def _category(field: str, nodes: list[str]) -> str | None:
     if field in _FUNCTION_FIELDS:
         return "function"
     if field in _OPERATOR_FIELDS:
         return "operator"
-    if field in _TYPE_FIELDS:
+    if field in _TYPE_FIELDS or (field == ":type" and nodes[-1] == "SQLVALUEFUNCTION"):
         return "type"
     if field in _COLLATION_FIELDS:
         return "collation"

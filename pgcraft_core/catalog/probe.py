@@ -48,6 +48,8 @@ SELECT conname::int, conbin::text
 """
 _INSUFFICIENT_PRIVILEGE = "42501"
 
+_SCHEMAS = "SELECT nspname FROM pg_namespace"
+
 _EXTENSION_SCHEMAS = """
 SELECT n.nspname
   FROM pg_extension e
@@ -86,6 +88,7 @@ class _Probe:
             asked = {"extensions": sorted(allowance.extensions)}
             schemas.update(row[0] for row in fetch(connection, _EXTENSION_SCHEMAS, asked))
         self._schemas = frozenset(schemas)
+        self._foreign_schemas = frozenset(row[0] for row in fetch(connection, _SCHEMAS)) - schemas
 
     def findings(self, tables: Sequence[Table]) -> Iterator[Finding]:
         types = list(self._type_findings(tables))
@@ -122,11 +125,14 @@ class _Probe:
             require_single_expression(expression.text)
         except ExpressionError as error:
             return Finding(table.id, expression.element, str(error))
-        known = self._schemas | {table.name} | {column.name for column in table.columns}
+        own = {table.name} | {column.name for column in table.columns}
         for name, position in qualifiers(expression.text).items():
-            if name not in known:
-                message = f"{quote_identifier(name)} is neither this table, nor a schema this dimension may use"
-                return Finding(table.id, expression.element, f"{message} (at character {position})")
+            # A table called like a foreign schema gives no way into it: where Postgres may read a name as either, an
+            # author can leave it out.
+            if name in self._foreign_schemas or name not in self._schemas | own:
+                message = f"{quote_identifier(name)} is no schema this dimension may use"
+                advice = "; its own columns need no qualifier" if name in own else ", nor its own table"
+                return Finding(table.id, expression.element, f"{message}{advice} (at character {position})")
         return None
 
     def _scratch_findings(self, table: Table) -> Iterator[Finding]:
@@ -175,8 +181,11 @@ class _Probe:
 
     def _shaped_findings(self, table: Table) -> Iterator[Finding]:
         """Try what is allowed in its real shape, all at once, and only where that fails one by one."""
+        unusual = list(filter(is_unusual, table.indexes))
+        if not unusual and all(column.default is None and column.generated is None for column in table.columns):
+            return
         statement = shaped_table(table, table.columns)
-        for index in filter(is_unusual, table.indexes):
+        for index in unusual:
             add_index(statement.add("; "), table, index)
         if self._refusal(statement, table) is None:
             return

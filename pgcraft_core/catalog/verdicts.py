@@ -97,7 +97,7 @@ class Verdicts:
     def objections(self, reached: Reached) -> tuple[str, ...]:
         """Return a sentence for each thing the expression may not use."""
         operators = self._know(self._operators, reached.operators, _OPERATORS, lambda row: row[1])
-        functions = reached.functions | set(operators)
+        functions = reached.functions.union(filter(None, operators))
         messages = [f"{what} may not be used in an expression of a dimension" for what in reached.refused]
         messages += filter(None, self._know(self._functions, functions, _FUNCTIONS, self._judge_function))
         types = [within for _, within in self._judged_types(reached.types)]
@@ -139,7 +139,7 @@ class Verdicts:
         """Return the verdicts on `oids`, asking the database once for those it does not know yet.
 
         Raises:
-            LookupError: an OID names nothing, which a tree of the same transaction cannot hold.
+            LookupError: an OID names nothing; the tree was not understood, and must not pass.
         """
         missing = sorted(set(oids) - known.keys())
         if missing:

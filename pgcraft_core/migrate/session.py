@@ -122,7 +122,12 @@ class Session:
                 units = reject(units, findings)
                 settled = settle(units, catalog, registry, self._settings.owner_id)
             context = DraftContext(
-                catalog, registry, self._settings.owner_id, self._settings.owner_role, self._settings.database
+                catalog,
+                registry,
+                self._settings.owner_id,
+                self._settings.owner_role,
+                self._settings.database,
+                self._settings.namespaces,
             )
             drafts = _draft(units, settled.accepted, context)
             evidence = read_row_evidence(connection, drafts, catalog)
@@ -171,6 +176,7 @@ def _draft(units: Sequence[Unit], accepted: Sequence[Unit], context: DraftContex
     drafts = draft_schemas(accepted, context)
     for unit in accepted:
         drafts += draft_unit(unit, context)
+    taken = {item.id for unit in accepted for item in unit.objects}
     for claimant in released_claimants(units, context):
-        drafts += draft_release(claimant, context)
+        drafts += draft_release(claimant, context, taken)
     return drafts

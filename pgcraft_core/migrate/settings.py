@@ -19,8 +19,9 @@ class SessionSettings:
 
     `url` is a libpq URI (`postgresql://…`) of a direct connection, with TLS options as its parameters. `database` is
     the resource on whose behalf shared objects such as schemas are made. `apply` is false under `mode: Observe`.
-    `allowed_schemas` gives the schemas whose types a resource's author may use, None for all. `cluster` and `actor`
-    are recorded for information.
+    `allowed_schemas` gives the schemas whose types a resource's author may use, None for all. `namespaces` are those
+    that were looked at, None for all: what belongs to others is never taken for gone. `cluster` and `actor` are
+    recorded for information.
     """
 
     url: str
@@ -33,5 +34,6 @@ class SessionSettings:
     extensions: tuple[str, ...] = ()
     allowed_functions: tuple[str, ...] = ()
     allowed_schemas: Callable[[Claimant], frozenset[str] | None] = _every_schema
+    namespaces: frozenset[str] | None = None
     cluster: str = ""
     actor: str = "pgcraft"

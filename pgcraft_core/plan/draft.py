@@ -57,6 +57,7 @@ class DraftContext:
     owner_id: str
     owner_role: str
     database: Claimant
+    namespaces: frozenset[str] | None = None
 
 
 def draft_schemas(units: Iterable[Unit], context: DraftContext) -> list[Draft]:
@@ -118,12 +119,15 @@ def draft_unit(unit: Unit, context: DraftContext) -> list[Draft]:
     return own + removals
 
 
-def draft_release(claimant: Claimant, context: DraftContext) -> list[Draft]:
-    """Return what withdraws a resource that is gone: views and grants go, data stays."""
+def draft_release(claimant: Claimant, context: DraftContext, taken: AbstractSet[ObjectId]) -> list[Draft]:
+    """Return what withdraws a resource that is gone: views and grants go, data stays.
+
+    `taken` are the objects that other resources take over in the same plan.
+    """
     operations: list[Operation] = []
     changes: list[RegistryChange] = []
     for entry in entries_of(claimant, context):
-        if entry.state == "managed":
+        if entry.state == "managed" and entry.id not in taken:
             _withdraw(entry, operations, changes)
     return [Draft(claimant, tuple(operations), tuple(changes))] if operations else []
 
@@ -138,14 +142,18 @@ def entries_of(claimant: Claimant, context: DraftContext) -> list[RegistryEntry]
 
 
 def released_claimants(units: Iterable[Unit], context: DraftContext) -> tuple[Claimant, ...]:
-    """Return the resources that the registry still holds managed objects for, though they are gone."""
+    """Return the resources that the registry still holds managed objects for, though they are gone.
+
+    Absence counts only in namespaces that were looked at.
+    """
     alive = {unit.claimant for unit in units} | {context.database}
     held = {
         entry.claimant
         for entry in context.registry.entries.values()
         if entry.owner_id == context.owner_id and entry.state == "managed"
     }
-    return tuple(sorted(held - alive))
+    scope = context.namespaces
+    return tuple(sorted(claimant for claimant in held - alive if scope is None or claimant.namespace in scope))
 
 
 def _diff(item: AnyObject, pinned: Mapping[QualifiedName, AbstractSet[str]], context: DraftContext) -> list[Operation]:
@@ -176,7 +184,7 @@ def _collect(
 ) -> None:
     """Take the operations of one object, and what the registry says after them."""
     entry = context.registry.entries.get(goal.id)
-    taken_back = entry is not None and entry.state == "released"
+    taken_back = entry is not None and (entry.state == "released" or entry.claimant != claimant)
     if not found and not taken_back:
         return
     operations.extend(found)

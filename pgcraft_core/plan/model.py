@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -122,7 +122,6 @@ class Plan:
     server_version: int
     database: str
     revision: str | None = None
-    warnings: tuple[str, ...] = field(default=())
 
     @property
     def is_empty(self) -> bool:

@@ -26,8 +26,9 @@ class Settled:
 def settle(units: Sequence[Unit], catalog: Catalog, registry: Registry, owner_id: str) -> Settled:
     """Return which units may be planned.
 
-    An object belongs to whom the registry says, else to the oldest of the resources that declare it. What exists and is
-    not in the registry is never touched. A unit waits while a role or table it needs neither exists nor is being made.
+    An object belongs to whom the registry says, else to the oldest of the resources that declare it. A table stays with
+    a resource that is gone, for its data; anything else is free for others then. What exists and is not in the registry
+    is never touched. A unit waits while a role or table it needs neither exists nor is being made.
     """
     diagnostics: dict[Claimant, tuple[Diagnostic, ...]] = {
         unit.claimant: unit.diagnostics for unit in units if unit.diagnostics
@@ -73,9 +74,11 @@ def _holders(units: Sequence[Unit], registry: Registry, owner_id: str) -> Mappin
     for unit in sorted(units, key=lambda unit: (unit.created, unit.claimant)):
         for item in unit.objects:
             holders.setdefault(item.id, unit.claimant)
+    alive = {unit.claimant for unit in units}
     for identity in holders:
         entry = registry.entries.get(identity)
-        if entry is not None and entry.owner_id == owner_id:
+        keeps = entry is not None and (identity.kind == "table" or entry.claimant in alive)
+        if entry is not None and keeps and entry.owner_id == owner_id:
             holders[identity] = entry.claimant
     return holders
 

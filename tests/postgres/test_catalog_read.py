@@ -69,6 +69,9 @@ def reader(any_database: ScratchDatabase) -> str:
     return f"{any_database.name}_reader"
 
 
+_BY_LABEL = (
+    'CREATE INDEX by_label ON "Geo"."Air ports" USING btree (lower(label)) WHERE (mood = \'good\'::elsewhere.mood)'
+)
 AIRPORTS = QualifiedName("Geo", "Air ports")
 
 
@@ -99,7 +102,7 @@ def test_a_table_is_read_whole(connection: Connection, reader: str) -> None:
     assert [(index.name, index.definition, index.valid, index.comment) for index in table.indexes] == [
         (
             "by_label",
-            """CREATE INDEX by_label ON "Geo"."Air ports" USING btree (lower(label)) WHERE (mood = 'good'::elsewhere.mood)""",
+            _BY_LABEL,
             True,
             "index",
         )

@@ -29,7 +29,7 @@ class Release(Operation):
 
 @dataclass(frozen=True)
 class TakeBack(Operation):
-    """Take an object that was released back under management."""
+    """Take an object that was released, or that another resource held, under management."""
 
     phase: ClassVar[Phase] = Phase.COMMENTS
 
@@ -43,4 +43,4 @@ class TakeBack(Operation):
 
     def describe(self) -> str:
         """Sentence for people."""
-        return f"take back {self.target} with the data it kept"
+        return f"take {self.target} as it is"
