@@ -43,9 +43,9 @@ def connect(url: str, application_name: str) -> Connection:
         )
         connection = engine.connect()
         _notice_lost_client(driver_of(connection))
-        return connection
     except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
         raise translate_error(error) from error
+    return connection
 
 
 def _notice_lost_client(driver: Driver) -> None:

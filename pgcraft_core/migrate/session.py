@@ -19,6 +19,7 @@ from pgcraft_core.migrate.inspect import probe_units, read_row_evidence
 from pgcraft_core.migrate.lock import only_writer
 from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.plan.assemble import assemble
+from pgcraft_core.plan.dependants import hold_back
 from pgcraft_core.plan.draft import (
     Draft,
     DraftContext,
@@ -129,13 +130,13 @@ class Session:
                 self._settings.database,
                 self._settings.namespaces,
             )
-            drafts = _draft(units, settled.accepted, context)
+            drafts, held_back = hold_back(_draft(units, settled.accepted, context), catalog)
             evidence = read_row_evidence(connection, drafts, catalog)
         ready, waiting = assemble(drafts, evidence, self._settings.approval)
         return Plan(
             migrations=ready,
             waiting=waiting,
-            diagnostics=settled.diagnostics,
+            diagnostics={**settled.diagnostics, **held_back},
             drift=find_drift(registry, catalog, self._settings.owner_id),
             releases=released_claimants(units, context),
             applied=registry.objects_by_claimant(self._settings.owner_id),

@@ -49,7 +49,7 @@ def _check_grants(view: View, actual: Iterable[AccessGrant], owner_role: str) ->
         role, privilege = extra[0]
         grantee = role if role == "PUBLIC" else quote_identifier(role)
         raise VerificationError(
-            f"{role} would have {privilege} on {view.qualified_name}, which nobody declared: default privileges give it. "
+            f"{role} would have {privilege} on {view.qualified_name}, which nobody declared: default privileges do. "
             f"Run: ALTER DEFAULT PRIVILEGES FOR ROLE {quote_identifier(owner_role)} "
             f"IN SCHEMA {quote_identifier(view.schema_name)} REVOKE ALL ON TABLES FROM {grantee};"
         )

@@ -9,6 +9,7 @@ from pgcraft_core.schema.table import Check, Column, ForeignKey, Index, IndexEle
 from pgcraft_core.schema.view import View
 from pgcraft_core.sql.identifiers import column_list, qualify, quote_identifier
 from pgcraft_core.sql.literals import quote_literal
+from pgcraft_core.sql.types import operator_class
 
 Constraint = PrimaryKey | Unique | Check | ForeignKey
 
@@ -98,12 +99,6 @@ def create_index(table: QualifiedName, index: Index) -> str:
 def _index_element(element: IndexElement) -> str:
     key = f"({element.expression})" if element.column is None else quote_identifier(element.column)
     return f"{key} {operator_class(element.operator_class)}" if element.operator_class else key
-
-
-def operator_class(name: str) -> str:
-    """Return an operator class's name as SQL; a dot separates its schema."""
-    schema, dot, rest = name.partition(".")
-    return qualify(schema, rest) if dot else quote_identifier(name)
 
 
 def create_view(view: View, *, replace: bool) -> str:

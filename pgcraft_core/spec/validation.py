@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.spec.base import Resource
+from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.dimension import Dimension, DimensionSpec, Target
 from pgcraft_core.spec.violations import find_violations
+from pgcraft_core.sql.functions import allowed_function
 
 MOST_INDEX_COLUMNS = 32
 
@@ -21,7 +23,18 @@ def validate(resource: Resource) -> list[Diagnostic]:
     findings = [*find_violations(resource)]
     if isinstance(resource, Dimension):
         findings += [finding for check in DIMENSION_CHECKS for finding in check(resource)]
+    if isinstance(resource, Database):
+        findings += check_allowed_functions(resource)
     return findings
+
+
+def check_allowed_functions(database: Database) -> Iterator[Diagnostic]:
+    """Yield entries of `allowedFunctions` that name no function."""
+    for number, text in enumerate(database.spec.allowed_functions):
+        try:
+            allowed_function(text)
+        except ValueError as error:
+            yield Diagnostic(f"spec.allowedFunctions[{number}]", str(error))
 
 
 def check_key_columns(dimension: Dimension) -> Iterator[Diagnostic]:

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +122,7 @@ class World:
         }
 
     def wait(self, condition: str, what: str, timeout: float = 45) -> None:
+        assert self.operator.process.poll() is None, self.operator.log.read_text()
         try:
             self.cluster.wait(condition, what, self.namespace, timeout)
         except Exception as error:

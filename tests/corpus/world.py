@@ -86,7 +86,9 @@ def compiled(*resources: Dimension | PostgREST, server_version: int = 180000, **
 def empty_catalog(**fields: Any) -> Catalog:
     """Return a database that holds nothing but the two API roles."""
     roles = {name: CatalogRole(name, False, True, False, False, None) for name in (READER, WRITER)}
-    return Catalog(**{"server_version": 180000, "database": "w", "login": "l", "superuser": False, "roles": roles} | fields)
+    return Catalog(
+        **{"server_version": 180000, "database": "w", "login": "l", "superuser": False, "roles": roles} | fields
+    )
 
 
 def context(registry: Registry | None = None, catalog: Catalog | None = None) -> DraftContext:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pgcraft_core.catalog.allowance import Allowance, allowed_function
+from pgcraft_core.catalog.allowance import Allowance
 from pgcraft_core.catalog.node_tree import read_node_tree
+from pgcraft_core.sql.functions import allowed_function
 
 # (nextval('s') > 1 and lower(t.b) = 'x}'), as Postgres 18 stores it, shortened
 TREE = (

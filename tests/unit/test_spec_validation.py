@@ -8,6 +8,7 @@ import pytest
 
 from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.spec.base import Resource
+from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.load import load_resource
 from pgcraft_core.spec.validation import validate
 
@@ -170,3 +171,20 @@ def test_one_column_cannot_become_two() -> None:
 def test_a_duration_beyond_all_bounds_is_a_finding() -> None:
     spec = {"connection": {"secretRef": {"name": "s"}}, "drift": {"interval": "99999999999999h"}}
     assert [found.path for found in validate(_resource("Database", spec))] == ["spec.drift.interval"]
+
+
+def test_an_allowed_function_that_names_none_is_said_to_be_so() -> None:
+    database = load_resource(
+        {
+            "apiVersion": "pgcraft.io/v1alpha1",
+            "kind": "Database",
+            "metadata": {"name": "warehouse", "namespace": "platform"},
+            "spec": {"connection": {"secretRef": {"name": "app"}}, "allowedFunctions": ["geo.area(numeric)", "area("]},
+        }
+    )
+    assert isinstance(database, Database)
+
+    (finding,) = validate(database)
+
+    assert finding.path == "spec.allowedFunctions[1]"
+    assert "written with its schema" in finding.message

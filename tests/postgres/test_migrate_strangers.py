@@ -1,0 +1,139 @@
+"""What pgcraft did not make it leaves untouched, and names it where it stands in the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgcraft_core.migrate.errors import StatementFailedError
+from playground.postgres import ScratchDatabase
+from tests.corpus.world import API, compiled, deploy, dimension, open_session, said
+
+CODE = {"name": "code", "type": "varchar(8)", "nullable": False}
+SIZE = {"name": "size", "type": "integer"}
+
+
+def things(*columns: dict[str, Any], **spec: Any) -> Any:
+    return dimension("things", *columns, api=API, **spec)
+
+
+def test_unmanaged_objects_stay_through_a_rebuild_and_are_reported(any_database: ScratchDatabase) -> None:
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as stranger:
+        deploy(session, things(CODE, SIZE))
+        stranger.execute(
+            """
+            CREATE TABLE geo.theirs (thing bigint REFERENCES geo.things);
+            CREATE INDEX theirs_by_size ON geo.things (size);
+            CREATE VIEW geo.their_view AS SELECT id, size FROM geo.things;
+            GRANT SELECT ON geo.things TO reader;
+            """
+        )
+        plan = session.plan(compiled(things(CODE, SIZE), server_version=session.server_version))
+        assert plan.is_empty
+        (drift,) = plan.drift.values()
+        assert set(drift) == {
+            "table geo.things: index theirs_by_size was added",
+            "table geo.things: role reader has SELECT",
+        }
+        for migration in session.plan(compiled(things(SIZE), server_version=session.server_version)).migrations:
+            session.apply(migration)
+        left = stranger.execute(
+            """
+            SELECT to_regclass('geo.theirs_by_size'), to_regclass('geo.their_view'), to_regclass('geo.theirs'),
+                   has_table_privilege('reader', 'geo.things', 'select')
+            """
+        ).fetchone()
+        assert left is not None
+        assert all(left)
+
+
+@pytest.mark.parametrize("after", ["a column goes", "the API goes", "the dimension goes"])
+def test_view_on_our_view_is_named_and_holds_back_only_its_dimension(any_database: ScratchDatabase, after: str) -> None:
+    other = dimension("others", CODE, api=API)
+    grown = dimension("others", CODE, SIZE, api=API)
+    rest = {
+        "a column goes": [things(SIZE)],
+        "the API goes": [dimension("things", CODE, SIZE)],
+        "the dimension goes": [],
+    }[after]
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as stranger:
+        deploy(session, things(CODE, SIZE), other)
+        stranger.execute('CREATE VIEW public."Their Report" AS SELECT code FROM api.things')
+        plan = session.plan(compiled(*rest, grown, server_version=session.server_version))
+        ((claimant, (finding,)),) = plan.diagnostics.items()
+        assert (claimant.name, finding.path, finding.reason) == ("things", "spec.api", "Conflict")
+        assert "public.Their Report selects from it" in finding.message
+        assert {claimant.name for migration in plan.migrations for claimant in migration.claimants} == {"others"}
+        for migration in plan.migrations:
+            session.apply(migration)
+        assert stranger.execute('SELECT FROM public."Their Report"').fetchall() == []
+
+        stranger.execute('DROP VIEW public."Their Report"')
+        deploy(session, *rest, grown)
+
+
+def test_view_on_our_table_is_named_when_a_type_changes(any_database: ScratchDatabase) -> None:
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as stranger:
+        deploy(session, things(CODE, SIZE))
+        stranger.execute("CREATE VIEW public.report AS SELECT size FROM geo.things")
+        units = compiled(things(CODE, {**SIZE, "type": "bigint"}), server_version=session.server_version)
+        (migration,) = session.plan(units).migrations
+        with pytest.raises(StatementFailedError, match=r"view report depends on column \"size\"|public\.report"):
+            session.apply(migration)
+        assert stranger.execute("SELECT FROM api.things").fetchall() == []
+        # One that reads other columns is not in the way.
+        deploy(session, things({**CODE, "type": "text"}, SIZE))
+
+
+def test_referenced_unique_is_not_taken_from_under_a_foreign_key(any_database: ScratchDatabase) -> None:
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as stranger:
+        deploy(session, things({**CODE, "unique": True}))
+        stranger.execute("CREATE TABLE public.theirs (thing varchar(8) REFERENCES geo.things (code))")
+        (migration,) = session.plan(compiled(things(CODE), server_version=session.server_version)).migrations
+        with pytest.raises(StatementFailedError, match="constraint theirs_thing_fkey on table .*theirs depends on"):
+            session.apply(migration)
+
+
+def test_existing_table_and_view_are_conflicts(any_database: ScratchDatabase) -> None:
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as stranger:
+        stranger.execute("CREATE SCHEMA geo; CREATE TABLE geo.things (a int); CREATE SCHEMA api; CREATE VIEW api.others AS SELECT 1")
+        units = compiled(things(CODE), dimension("others", CODE, api=API), dimension("free", CODE), server_version=session.server_version)
+        plan = session.plan(units)
+        assert said(plan).splitlines() == [
+            "Dimension platform/things: spec.table: table geo.things exists already and was not made by pgcraft, "
+            "which leaves it untouched; choose another name",
+            "Dimension platform/others: spec.api: view api.others exists already and was not made by pgcraft, "
+            "which leaves it untouched; choose another name",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "said_of_it"),
+    [
+        ("ALTER TABLE geo.things ADD extra int", "table geo.things: column extra was added"),
+        ("ALTER TABLE geo.things ALTER size TYPE bigint USING size", "view api.things: it is gone"),
+        ("ALTER TABLE geo.things ALTER size SET DEFAULT 7", "table geo.things: column size: default 7 was added"),
+        ("ALTER TABLE geo.things DROP CONSTRAINT things_sane", "table geo.things: constraint things_sane is gone"),
+        ("DROP INDEX geo.things_by_size", "table geo.things: index things_by_size is gone"),
+        ("COMMENT ON TABLE geo.things IS 'mine'", "table geo.things: comment mine was added"),
+        ("REVOKE SELECT ON api.things FROM reader", "view api.things: role reader lacks SELECT"),
+        ("GRANT DELETE ON api.things TO reader", "view api.things: role reader has DELETE"),
+        ("ALTER VIEW api.things SET (security_invoker = true)", "view api.things: options security_invoker=false became security_invoker=true"),
+        ("DROP VIEW api.things", "view api.things: it is gone"),
+        ("DROP TABLE geo.things CASCADE", "table geo.things: it is gone"),
+    ],
+)
+def test_drift_is_said_and_not_repaired(any_database: ScratchDatabase, by_hand: str, said_of_it: str) -> None:
+    resource = things(
+        CODE, SIZE, checks=[{"name": "sane", "expression": "size > 0"}], indexes=[{"name": "by_size", "columns": ["size"]}]
+    )
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as hand:
+        deploy(session, resource)
+        if "TYPE" in by_hand:
+            hand.execute("DROP VIEW api.things")
+        hand.execute(by_hand)
+        plan = session.plan(compiled(resource, server_version=session.server_version))
+        assert plan.is_empty
+        assert said_of_it in [sentence for found in plan.drift.values() for sentence in found]
