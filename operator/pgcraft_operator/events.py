@@ -22,6 +22,10 @@ EventType = Literal["Normal", "Warning"]
 _CONTROLLER = "pgcraft.io/operator"
 _LONGEST = 1024  # characters of a note
 _QUIET = frozenset({Reason.PROGRESSING, Reason.PLANNING, Reason.APPLYING})
+_TOLD_ANEW = frozenset(
+    {Reason.APPLIED, Reason.APPROVAL_PENDING, Reason.INVALID_SPEC, Reason.POLICY_DENIED, Reason.CONFLICT}
+)
+"""Reasons whose messages say what an author did; those of the others move by themselves while something is awaited."""
 _NORMAL = frozenset({Reason.APPLIED, Reason.APPROVAL_PENDING, Reason.OBSERVING, Reason.SUSPENDED, Reason.API_NOT_READY})
 
 
@@ -41,12 +45,14 @@ def transitions(before: Sequence[Mapping[str, Any]], now: Sequence[Condition]) -
     notices = []
     for condition in now:
         predecessor = known.get(condition.type, {})
-        is_news = (predecessor.get("reason"), predecessor.get("message")) != (condition.reason, condition.message)
+        says_otherwise = predecessor.get("message") != condition.message
         match condition.type:
-            case "Ready" if is_news and condition.reason not in _QUIET:
+            case "Ready" if condition.reason not in _QUIET and (
+                predecessor.get("reason") != condition.reason or (says_otherwise and condition.reason in _TOLD_ANEW)
+            ):
                 kind: EventType = "Normal" if condition.reason in _NORMAL else "Warning"
                 notices.append(Notice(kind, condition.reason, "Reconcile", condition.message))
-            case "Drifted" if is_news and condition.status == "True":
+            case "Drifted" if says_otherwise and condition.status == "True":
                 notices.append(Notice("Warning", "DriftDetected", "Compare", condition.message))
             case "Drifted" if predecessor.get("status") == "True" and condition.status == "False":
                 notices.append(Notice("Normal", "DriftResolved", "Compare", condition.message))

@@ -28,6 +28,8 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.queueing.worker_limit = None
     # The CRDs are looked for before kopf starts and namespaces are given by name, so it need not watch for either.
     settings.scanning.disabled = True
+    # An API server that was away is watched again within five seconds, not within the twenty that kopf allows itself.
+    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 5, 5, 5, 5, 5)
     settings.networking.trust_env = True  # as the client of the cluster port does
     settings.watching.field_selectors["", "v1", "secrets"] = _SECRETS_OF_OTHERS
     settings.watching.label_selectors["apps", "v1", "deployments"] = _OUR_WORKLOADS

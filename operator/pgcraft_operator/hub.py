@@ -110,7 +110,7 @@ class Hub:
     @property
     def healthy(self) -> bool:
         """Whether every task is still running, as they all should until the hub is closed."""
-        return not self._closed and all(lane.task and not lane.task.done() for lane in self._lanes.values())
+        return self._closed or all(lane.task and not lane.task.done() for lane in self._lanes.values())
 
     async def close(self) -> None:
         """Stop taking marks, cancel what runs, and return once every run has really ended."""

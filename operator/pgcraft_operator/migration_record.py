@@ -19,7 +19,8 @@ FINISHED: Final[frozenset[MigrationPhase]] = frozenset({"Applied", "Failed", "Su
 _HASH_DIGITS = 10
 _MOST_OPERATIONS = 1000
 _MOST_SUBJECTS = 2000
-_LONGEST_SQL = 262_144  # characters; an object of more than 1.5 MB is refused
+_LONGEST_SQL = 262_144  # bytes; an object of more than 1.5 MB is refused
+_LONGEST_SENTENCE = 512  # characters
 _CUT = "\n-- … shortened; the history in the database keeps it whole\n"
 
 
@@ -51,7 +52,7 @@ def render_migration(database: Database, migration: PlannedMigration) -> Manifes
             ],
             "operations": [_render_operation(operation) for operation in migration.operations[:_MOST_OPERATIONS]],
             "operationCount": len(migration.operations),
-            "sql": _shortened(migration.sql, _LONGEST_SQL, _CUT),
+            "sql": _shortened_sql(migration.sql),
         },
     }
 
@@ -60,13 +61,13 @@ def _render_operation(operation: PlannedOperation) -> dict[str, Any]:
     rendered: dict[str, Any] = {
         "operation": operation.name,
         "target": _shortened(str(operation.target), 256),
-        "description": _shortened(operation.describe(), 2048),
+        "description": _shortened(operation.describe(), _LONGEST_SENTENCE),
         "lock": operation.lock,
     }
     if operation.hazard is not None:
         rendered["hazard"] = {
             "class": operation.hazard.type,
-            "message": _shortened(operation.hazard.message, 2048),
+            "message": _shortened(operation.hazard.message, _LONGEST_SENTENCE),
         }
     return rendered
 
@@ -126,5 +127,12 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _shortened(text: str, longest: int, cut: str = "…") -> str:
-    return text if len(text) <= longest else text[: longest - len(cut)] + cut
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _shortened_sql(sql: str) -> str:
+    encoded = sql.encode()
+    if len(encoded) <= _LONGEST_SQL:
+        return sql
+    return encoded[: _LONGEST_SQL - len(_CUT.encode())].decode(errors="ignore") + _CUT

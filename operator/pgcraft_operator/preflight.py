@@ -18,7 +18,7 @@ class PreflightError(Exception):
     """The operator cannot work in this cluster as it is; the message has the command that helps."""
 
 
-_PATIENCE: Final = 15.0  # seconds; an API server that starts, or takes up a new CRD, says "try again"
+_PATIENCE: Final = 10.0  # seconds; an API server that starts, or takes up a new CRD, says "try again"
 _PAUSE: Final = 0.5  # seconds
 
 

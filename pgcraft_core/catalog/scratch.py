@@ -207,9 +207,10 @@ def add_index(statement: Statement, table: Table, index: Index) -> None:
         statement.add(" WHERE (").add_authored(index.where, element_name, "where").add(")")
 
 
-_AUTHORS_FAULTS = ("42", "22", "0A", "3D", "3F", "54")
-"""SQLSTATE classes that say something of the SQL itself: syntax and names, data, features, databases and schemas that
-are not there, limits. All others (lost connection, timeout, disk) are not its author's doing."""
+_NOT_THE_AUTHORS = ("08", "25", "40", "53", "55", "57", "58", "XX001", "XX002")
+"""SQLSTATE classes that say something of the server or the session: connection, transaction, conflict, resources, locks,
+operators, system, corruption. All others are the SQL's own doing, also XX000: some functions of pg_catalog raise it at
+arguments they do not expect, and one author's must not keep the plan from all others."""
 
 _HINTS = {
     "42703": "an expression sees the columns of its own table only",
@@ -220,7 +221,8 @@ _HINTS = {
 
 def is_authors_fault(error: DBAPIError) -> bool:
     """Whether Postgres refused the SQL, rather than failed at it."""
-    return isinstance(error.orig, psycopg.Error) and (error.orig.sqlstate or "").startswith(_AUTHORS_FAULTS)
+    sqlstate = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
+    return sqlstate is not None and not sqlstate.startswith(_NOT_THE_AUTHORS)
 
 
 def finding(error: DBAPIError, statement: Statement, table: ObjectId, element: str, form: str) -> Finding:

@@ -45,6 +45,7 @@ _OPERATORS = "SELECT oid::bigint, oprcode::oid::bigint FROM pg_operator WHERE oi
 _TYPES = f"""
 SELECT t.oid::bigint, format_type(element.oid, NULL), n.nspname, element.typname, element.typtype,
        element.oid::bigint, element.typisdefined,
+       EXISTS (SELECT FROM pg_class c WHERE c.oid = element.typrelid AND c.relkind <> 'c'),
        {_IN_EXTENSION.format(catalog="'pg_type'", oid="element.oid")}
   FROM pg_type t
   JOIN pg_type element
@@ -79,6 +80,7 @@ SELECT am.oid::bigint, {_IN_EXTENSION.format(catalog="'pg_am'", oid="am.oid")}
 _WITHIN_EXPRESSIONS = frozenset({"record", "unknown"})
 """Pseudo-types that values have inside an expression: a row, and an argument of `format` whose type is left open."""
 
+_ROW_ADVICE = "use jsonb, or a composite type made by CREATE TYPE"
 _SCHEMA_ADVICE = "the platform can give the schema to the namespace in Database.spec.allowedNamespaces"
 _EXTENSION_ADVICE = "declare the extension it comes from in Database.spec.extensions"
 
@@ -169,12 +171,15 @@ class Verdicts:
 
     def _judge_type(self, row: Sequence[Any]) -> tuple[str | None, str | None]:
         """Return the objections to a column of the type, and to a value of it in an expression."""
-        _, shown, schema, name, kind, oid, defined, in_extension = row
+        _, shown, schema, name, kind, oid, defined, of_relation, in_extension = row
         if kind == "p":
             message = f"{shown} is a pseudo-type, which no column can have"
             return message, None if name in _WITHIN_EXPRESSIONS else message
         if not defined:
             message = f"type {shown} is only a shell, not defined yet"
+            return message, message
+        if of_relation:
+            message = f"type {shown} is the row of a table or view, which could not change any more; {_ROW_ADVICE}"
             return message, message
         if schema == "pg_catalog" and oid < FIRST_NORMAL_OID:
             names_objects = f"type {shown} names objects of the database and may not be used in an expression"

@@ -88,14 +88,15 @@ class Compiler:
 
     def _compile_dimension(self, dimension: Dimension, context: CompileContext) -> Unit:
         claimant = _claimant(dimension)
-        diagnostics = [*validate(dimension), *check_dimension(dimension, context)]
+        malformed = validate(dimension)
+        denied = check_dimension(dimension, context)
         steps = self._steps(dimension)
         if isinstance(steps, list):
-            diagnostics += steps
-        if diagnostics or isinstance(steps, list):
-            return _failed(claimant, dimension, diagnostics)
+            return _failed(claimant, dimension, [*malformed, *denied, *steps])
+        if malformed:  # plugins rely on what validation makes sure of
+            return _failed(claimant, dimension, [*malformed, *denied])
         values = run(steps, {DIMENSION: dimension, CONTEXT: context})
-        diagnostics = list(values.get(DIAGNOSTICS))
+        diagnostics = [*denied, *values.get(DIAGNOSTICS)]
         if diagnostics:
             return _failed(claimant, dimension, diagnostics)
         table = values.get(TABLE)

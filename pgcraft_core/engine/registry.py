@@ -38,8 +38,13 @@ def register(
         PluginDefinitionError: a plugin class is not well formed.
         DuplicatePluginError: two types or two plugins share a name.
     """
-    for plugin in {*optional, *always, *(plugin for type_ in types for plugin in type_.plugins)}:
+    for plugin in dict.fromkeys([*(plugin for type_ in types for plugin in type_.plugins), *always, *optional]):
         plugin.check_definition()
+    for type_ in types:
+        # Only a dimension's own choice replaces a plugin; here one of the two would be lost without a word.
+        _by_name(
+            [(plugin.name, plugin) for plugin in (*type_.plugins, *always)], f"plugins of dimension type {type_.name}"
+        )
     return PluginRegistry(
         types=_by_name([(type_.name, type_) for type_ in types], "dimension types"),
         optional=_by_name([(plugin.name, plugin) for plugin in optional], "plugins"),

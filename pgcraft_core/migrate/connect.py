@@ -12,8 +12,12 @@ import sqlalchemy.exc
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
+from pgcraft_core.migrate.errors import InsufficientPrivilegeError
 from pgcraft_core.migrate.translate import translate_error
 from pgcraft_core.sql.identifiers import quote_identifier
+
+_WITHOUT_EFFECT = {"01007", "01006"}
+"""`privilege_not_granted` and `privilege_not_revoked`."""
 
 Driver = psycopg.Connection[tuple[Any, ...]]
 
@@ -62,17 +66,36 @@ def driver_of(connection: Connection) -> Driver:
     return cast("Driver", connection.connection.dbapi_connection)
 
 
+def is_open(connection: Connection) -> bool:
+    """Whether statements can still be sent; SQLAlchemy gives up a connection that the server has ended."""
+    return not connection.invalidated and not driver_of(connection).closed
+
+
 def execute(connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
     """Run one statement and return its rows, none where it gives none; a percent sign without parameters is itself.
 
     Raises:
+        InsufficientPrivilegeError: a GRANT or REVOKE did nothing, of which Postgres only warns.
         MigrationError: as `translate_error` says, with the statement.
     """
+    driver = driver_of(connection)
+    warnings: list[str] = []
+
+    def keep(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.sqlstate in _WITHOUT_EFFECT:  # read here: afterwards the notice is empty
+            warnings.append(notice.message_primary or "")
+
+    driver.add_notice_handler(keep)
     try:
-        cursor = driver_of(connection).execute(cast("Any", statement), parameters)
-        return cursor.fetchall() if cursor.description is not None else ()
+        cursor = driver.execute(cast("Any", statement), parameters)
+        rows = cursor.fetchall() if cursor.description is not None else ()
     except psycopg.Error as error:
         raise translate_error(error, statement) from error
+    finally:
+        driver.remove_notice_handler(keep)
+    if warnings:
+        raise InsufficientPrivilegeError(f"{warnings[0]}, in: {statement}")
+    return rows
 
 
 @contextmanager
@@ -107,8 +130,8 @@ def transaction(
 
 def roll_back(connection: Connection) -> None:
     """Roll back whatever is open; a connection that is gone has done so itself."""
-    driver = driver_of(connection)
-    if not driver.closed:
+    if is_open(connection):
+        driver = driver_of(connection)
         try:
             driver.rollback()
         except psycopg.Error:

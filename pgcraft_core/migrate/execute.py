@@ -19,10 +19,12 @@ from pgcraft_core.migrate.errors import LockTimeoutError, MigrationCancelledErro
 from pgcraft_core.migrate.history import Revision, check_unchanged, read_head, record_changes, record_revision
 from pgcraft_core.migrate.lock import check_lock
 from pgcraft_core.migrate.script import (
+    ScriptBody,
     downgrade_statements,
     revision_id,
     set_role,
     upgrade_statements,
+    write_body,
     write_script,
 )
 from pgcraft_core.migrate.settings import SessionSettings
@@ -32,7 +34,8 @@ from pgcraft_core.plan.operations.base import Actor, Operation
 from pgcraft_core.schema.objects import AnyObject
 from pgcraft_core.schema.view import View
 
-LOCK_ATTEMPTS = 20
+LOCK_ATTEMPTS = 5
+"""How often a migration is tried before others of the database get their turn; whoever asked comes back later."""
 RELOAD = "NOTIFY pgrst, 'reload schema'"
 
 
@@ -62,9 +65,10 @@ def run_migration(
         LockTimeoutError: others held the locks through all attempts; nothing was changed.
         MigrationError: as each statement says; nothing was changed.
     """
+    body = write_body(migration, settings.owner_role)
     for attempt in range(1, LOCK_ATTEMPTS + 1):
         try:
-            return _run_once(connection, migration, settings, verifiers, stopping)
+            return _run_once(connection, migration, body, settings, verifiers, stopping)
         except LockTimeoutError as error:
             if attempt == LOCK_ATTEMPTS:
                 raise LockTimeoutError(f"gave up after {attempt} attempts: {error}") from error
@@ -78,6 +82,7 @@ def run_migration(
 def _run_once(
     connection: Connection,
     migration: PlannedMigration,
+    body: ScriptBody,
     settings: SessionSettings,
     verifiers: Mapping[str, str],
     stopping: threading.Event,
@@ -103,7 +108,7 @@ def _run_once(
                 down_revision=down_revision,
                 message=migration.message,
                 plan_hash=migration.plan_hash,
-                script=write_script(migration, revision, down_revision, settings.owner_role, started_at),
+                script=write_script(migration, body, revision, down_revision, started_at),
                 upgrade_sql=_as_text(upgrade),
                 downgrade_sql=_as_text(downgrade_statements(operations, settings.owner_role)),
                 duration=finished_at - started_at,

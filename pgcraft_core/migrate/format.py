@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import accumulate
 
-import sqlglot
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
 
 # What sqlglot parses; it knows roles, comments and most of ALTER TABLE as opaque text only, and those are short.
 _PARSED = re.compile(r"CREATE (UNIQUE )?INDEX |CREATE TABLE |CREATE (OR REPLACE )?VIEW |ALTER TABLE .* ADD CONSTRAINT ")
 
-_ESCAPED = {sqlglot.TokenType.BYTE_STRING, sqlglot.TokenType.UNICODE_STRING}
+_ESCAPED = {TokenType.BYTE_STRING, TokenType.UNICODE_STRING}
 """`E'…'` and `U&'…'`: how their escapes are written is not in the token's text, so it could not be compared."""
+
+_QUOTED = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.HEREDOC_STRING, TokenType.NATIONAL_STRING}
+_OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
+_CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
+_POSTGRES = Dialect.get_or_raise("postgres")
+
+_LONGEST = 50_000
+_DEEPEST = 8
+"""How long what sqlglot parses may be, in characters, and how deep brackets may lie in each other: each further one of
+an array takes it twice as long, and an author may nest hundreds."""
 
 
 @lru_cache(maxsize=4096)
@@ -21,23 +34,25 @@ def format_sql(statement: str) -> str:
 
     sqlglot rewords some SQL and breaks a few operators, so its text is kept only if its tokens are the same.
     """
-    if not _PARSED.match(statement):
+    if not _PARSED.match(statement) or len(statement) > _LONGEST:
         return statement
     try:
-        if any(token.token_type in _ESCAPED for token in sqlglot.tokenize(statement, read="postgres")):
+        tokens = _POSTGRES.tokenize(statement)
+        if any(token.token_type in _ESCAPED for token in tokens) or _nesting(tokens) > _DEEPEST:
             return statement
-        formatted = sqlglot.transpile(statement, read="postgres", write="postgres", pretty=True)
-        if len(formatted) == 1 and _tokens(formatted[0]) == _tokens(statement):
-            return formatted[0]
-    except SqlglotError:
-        pass
-    return statement
+        (parsed,) = _POSTGRES.parser().parse(tokens, statement)
+        formatted = _POSTGRES.generate(parsed, pretty=True) if parsed is not None else statement
+        return formatted if _essence(_POSTGRES.tokenize(formatted)) == _essence(tokens) else statement
+    except (SqlglotError, ValueError, RecursionError):
+        return statement
 
 
-def _tokens(statement: str) -> list[tuple[object, str]]:
-    """Return the tokens; what is quoted keeps its case, words and keywords do not count theirs."""
-    quoted = {sqlglot.TokenType.STRING, sqlglot.TokenType.IDENTIFIER, sqlglot.TokenType.HEREDOC_STRING}
-    return [
-        (token.token_type, token.text if token.token_type in quoted else token.text.upper())
-        for token in sqlglot.tokenize(statement, read="postgres")
-    ]
+def _essence(tokens: Iterable[Token]) -> list[tuple[object, str]]:
+    """Return what counts of tokens; what is quoted keeps its case, words and keywords do not count theirs."""
+    return [(token.token_type, token.text if token.token_type in _QUOTED else token.text.upper()) for token in tokens]
+
+
+def _nesting(tokens: Iterable[Token]) -> int:
+    """Return how many brackets are open at once at most."""
+    steps = ((token.token_type in _OPENING) - (token.token_type in _CLOSING) for token in tokens)
+    return max(accumulate(steps), default=0)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy.engine import Connection
 
-from pgcraft_core.migrate.connect import driver_of, execute, roll_back
+from pgcraft_core.migrate.connect import driver_of, execute, is_open, roll_back
 from pgcraft_core.migrate.errors import AnotherWriterError
 
 LOCK_KEY = int.from_bytes(hashlib.sha256(b"pgcraft.io/migrations").digest()[:8], signed=True)
@@ -35,13 +35,14 @@ def only_writer(connection: Connection) -> Generator[None]:
         yield
     finally:
         # A connection that is gone has lost the lock with it.
-        if not driver_of(connection).closed:
+        if is_open(connection):
+            driver = driver_of(connection)
             try:
-                driver_of(connection).rollback()
-                execute(connection, "SELECT pg_advisory_unlock(%(key)s)", {"key": LOCK_KEY})
-                driver_of(connection).commit()
+                driver.rollback()
+                driver.execute("SELECT pg_advisory_unlock(%(key)s)", {"key": LOCK_KEY})
+                driver.commit()
             except psycopg.Error:
-                driver_of(connection).close()
+                driver.close()
 
 
 def check_lock(connection: Connection) -> None:

@@ -30,6 +30,8 @@ def _may_be_indented(sql: str) -> bool:
     """
     if not all(character.isprintable() or character == "\n" for character in sql):
         return False
+    if "\n" not in sql:
+        return True
     try:
         return all("\n" not in token.text for token in sqlglot.tokenize(sql, read="postgres"))
     except SqlglotError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from textwrap import indent
 
@@ -61,11 +62,30 @@ def downgrade_statements(operations: Sequence[Operation], owner_role: str) -> li
     return _with_roles(reversed(operations), lambda operation: operation.downgrade(), owner_role)
 
 
+@dataclass(frozen=True, slots=True)
+class ScriptBody:
+    """What `upgrade` and `downgrade` of a script do, as Python text."""
+
+    upgrade: str
+    downgrade: str
+
+
+def write_body(migration: PlannedMigration, owner_role: str) -> ScriptBody:
+    """Return the part of a script that can be written before its migration runs.
+
+    Laying out the SQL takes longer than running it, and is not to be done while locks are held.
+    """
+    operations = [planned.operation for planned in migration.operations]
+    return ScriptBody(
+        upgrade=_as_python(upgrade_statements(operations, owner_role)),
+        downgrade=_as_python(downgrade_statements(operations, owner_role)),
+    )
+
+
 def write_script(
-    migration: PlannedMigration, revision: str, down_revision: str | None, owner_role: str, created: datetime
+    migration: PlannedMigration, body: ScriptBody, revision: str, down_revision: str | None, created: datetime
 ) -> str:
     """Return the script as Python text for an Alembic project."""
-    operations = [planned.operation for planned in migration.operations]
     return _TEMPLATE.format(
         message=migration.message.replace("\\", "/").replace('"', "'"),
         revision=revision,
@@ -73,8 +93,8 @@ def write_script(
         created=created.isoformat(sep=" ", timespec="seconds"),
         plan_hash=migration.plan_hash,
         down_revision=down_revision,
-        upgrade=_body(upgrade_statements(operations, owner_role)),
-        downgrade=_body(downgrade_statements(operations, owner_role)),
+        upgrade=body.upgrade,
+        downgrade=body.downgrade,
     )
 
 
@@ -93,5 +113,5 @@ def _with_roles(
     return [*result, set_role("login", owner_role)] if actor != "login" else result
 
 
-def _body(statements: Sequence[str]) -> str:
+def _as_python(statements: Sequence[str]) -> str:
     return indent("\n".join(render_call(statement) for statement in statements) or "pass", "    ")

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from pgcraft_core.catalog.read import read_catalog
 from pgcraft_core.migrate.bootstrap import prepare, read_standing
-from pgcraft_core.migrate.connect import connect, driver_of, execute, roll_back, transaction
+from pgcraft_core.migrate.connect import connect, driver_of, execute, is_open, roll_back, transaction
 from pgcraft_core.migrate.errors import MigrationError
 from pgcraft_core.migrate.execute import Applied, run_migration
 from pgcraft_core.migrate.history import read_registry
@@ -98,7 +98,7 @@ class Session:
         """Cancel the running statement and any further attempt; may be called from any thread."""
         self._stopping.set()
         connection = self._connection
-        if connection is not None and not driver_of(connection).closed:
+        if connection is not None and is_open(connection):
             driver_of(connection).cancel_safe(timeout=5)
 
     def plan(self, units: Sequence[Unit]) -> Plan:

@@ -66,6 +66,15 @@ def comment_column(table: Table, column: Column) -> list[Operation]:
     return [CommentColumn(table.id, table.qualified_name, column.name, column.comment)]
 
 
+def mentions(expression: str, column: str) -> bool:
+    """Whether an expression may read a column; errs towards yes, but never misses `SIZE` or `"a""b"`.
+
+    A column that is dropped takes the constraints and indexes on it along, without a word.
+    """
+    text = expression.casefold()
+    return any(name.casefold() in text for name in (column, column.replace('"', '""')))
+
+
 def _with_renamed(table: Table, renames: Mapping[str, str]) -> Table:
     def renamed(names: Iterable[str]) -> tuple[str, ...]:
         return tuple(renames.get(name, name) for name in names)
@@ -111,7 +120,7 @@ def _is_computed_anew(old: Column, new: Column, retyped: AbstractSet[str]) -> bo
     """Whether the expression or type changed, or perhaps the type of a column the expression reads."""
     if old.generated != new.generated or old.type != new.type:
         return True
-    return any(name in (new.generated or "") for name in retyped - {new.name})
+    return any(mentions(new.generated or "", name) for name in retyped - {new.name})
 
 
 def _compute_anew(table: Table, old: Column, new: Column) -> list[Operation]:

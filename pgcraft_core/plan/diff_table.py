@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pgcraft_core.plan.ddl import Constraint
-from pgcraft_core.plan.diff_column import comment_column, diff_columns, rename_columns
+from pgcraft_core.plan.diff_column import comment_column, diff_columns, mentions, rename_columns
 from pgcraft_core.plan.operations.base import Operation
 from pgcraft_core.plan.operations.column import DropColumn
 from pgcraft_core.plan.operations.constraint import (
@@ -51,6 +51,8 @@ def diff_table(applied: Table | None, goal: Table) -> list[Operation]:
     """
     if applied is None:
         return _create(goal)
+    if applied == goal:
+        return []
     operations, renamed = rename_columns(applied, goal)
     changes, replaced = diff_columns(renamed, goal)
     operations += changes
@@ -174,11 +176,11 @@ def _differs(old: Constraint | Index, new: Constraint | Index, replaced: set[str
 def _may_use(part: Constraint | Index, column: str) -> bool:
     """Whether a part may stand on a column; errs towards yes for expressions, where making it anew only costs time."""
     if isinstance(part, Check):
-        return column in part.expression
+        return mentions(part.expression, column)
     if isinstance(part, Index):
         texts = [element.expression or "" for element in part.elements] + [part.where or ""]
         names = [element.column for element in part.elements] + list(part.include)
-        return column in names or any(column in text for text in texts)
+        return column in names or any(mentions(text, column) for text in texts)
     return column in part.columns
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar, assert_never
 
 from pgcraft_core.catalog.model import Catalog
@@ -48,7 +49,7 @@ class Draft:
     removal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DraftContext:
     """What drafting looks at beside the unit itself."""
 
@@ -58,6 +59,15 @@ class DraftContext:
     owner_role: str
     database: Claimant
     namespaces: frozenset[str] | None = None
+
+    @cached_property
+    def own_entries(self) -> Mapping[Claimant, Sequence[RegistryEntry]]:
+        """What the registry holds for each resource of this Database."""
+        held: dict[Claimant, list[RegistryEntry]] = {}
+        for entry in self.registry.entries.values():
+            if entry.owner_id == self.owner_id:
+                held.setdefault(entry.claimant, []).append(entry)
+        return held
 
 
 def draft_schemas(units: Iterable[Unit], context: DraftContext) -> list[Draft]:
@@ -105,7 +115,7 @@ def draft_unit(unit: Unit, context: DraftContext) -> list[Draft]:
         _collect(item, _diff(item, pinned, context), unit.claimant, context, operations, changes)
 
     declared = {item.id for item in unit.objects}
-    for entry in entries_of(unit.claimant, context):
+    for entry in context.own_entries.get(unit.claimant, ()):
         if entry.id not in declared and entry.state == "managed":
             _withdraw(entry, operations, changes)
     needs = frozenset(
@@ -126,19 +136,10 @@ def draft_release(claimant: Claimant, context: DraftContext, taken: AbstractSet[
     """
     operations: list[Operation] = []
     changes: list[RegistryChange] = []
-    for entry in entries_of(claimant, context):
+    for entry in context.own_entries.get(claimant, ()):
         if entry.state == "managed" and entry.id not in taken:
             _withdraw(entry, operations, changes)
     return [Draft(claimant, tuple(operations), tuple(changes))] if operations else []
-
-
-def entries_of(claimant: Claimant, context: DraftContext) -> list[RegistryEntry]:
-    """Return what the registry holds for a resource of this Database."""
-    return [
-        entry
-        for entry in context.registry.entries.values()
-        if entry.claimant == claimant and entry.owner_id == context.owner_id
-    ]
 
 
 def released_claimants(units: Iterable[Unit], context: DraftContext) -> tuple[Claimant, ...]:

@@ -109,7 +109,7 @@ def is_widening(before: str, after: str) -> bool:
     if new is None or old.name != new.name:
         return False
     if old.name == "character varying":
-        return new.first >= old.first
+        return 0 < old.first <= new.first  # 0 stands for no limit at all
     return old.name == "numeric" and old.scale == new.scale and new.first >= old.first
 
 

@@ -1,185 +1,14 @@
 """The operator as its own process, under the permissions it ships with, against a real API server and real Postgres."""
 
-import signal
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import psycopg
-import pytest
 import yaml
 
 from playground.cluster import Cluster
 from playground.ports import free_port
-from playground.postgres import PostgresServer, ScratchDatabase
-from playground.tether import tethered
-
-ROOT = Path(__file__).parents[2]
-PERMISSIONS = ("namespace.yaml", "service_account.yaml", "cluster_role.yaml", "cluster_role_binding.yaml")
-
-
-@dataclass
-class Operator:
-    """A running operator, which ends with this process."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    health_port: int
-
-    @classmethod
-    def start(cls, kubeconfig: Path, log: Path, *arguments: str) -> "Operator":
-        port = free_port()
-        command = [sys.executable, "-m", "pgcraft_operator", "--kubeconfig", str(kubeconfig), *arguments]
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                tethered([*command, "--health-port", str(port)], end_with=signal.SIGKILL),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                cwd=ROOT,
-            )
-        return cls(process, log, port)
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(30)
-
-    def probe(self, path: str) -> int:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=5) as response:
-            return response.status
-
-
-@pytest.fixture(scope="module")
-def permissions(cluster: Cluster) -> Path:
-    """A kubeconfig of the service account that deploy/ makes, with the CRDs in place."""
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(ROOT / "crds"))
-    for kind in ("databases", "dimensions", "postgrests", "migrations"):
-        cluster.wait("condition=Established", f"crd/{kind}.pgcraft.io")
-    for name in PERMISSIONS:
-        cluster.kubectl("apply", "--server-side", "--filename", str(ROOT / "deploy" / name))
-    return cluster.kubeconfig_for_service_account("pgcraft-system", "pgcraft-operator")
-
-
-@pytest.fixture(scope="module")
-def operator(permissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    operator = Operator.start(permissions, tmp_path_factory.mktemp("operator") / "log")
-    yield operator
-    if operator.process.poll() is None:
-        operator.process.kill()
-        operator.process.wait()
-
-
-@dataclass
-class World:
-    """One namespace with a Database and what its author does to it."""
-
-    cluster: Cluster
-    operator: Operator
-    namespace: str
-    database: ScratchDatabase
-
-    def apply(self, *manifests: dict[str, Any]) -> None:
-        self.cluster.apply(*manifests)
-
-    def secret(self, name: str = "warehouse-app", url: str | None = None) -> dict[str, Any]:
-        return {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name, "namespace": self.namespace},
-            "stringData": {"uri": url or self.database.owner_url},
-        }
-
-    def warehouse(self, name: str = "warehouse", secret: str = "warehouse-app", **spec: Any) -> dict[str, Any]:
-        return {
-            "apiVersion": "pgcraft.io/v1alpha1",
-            "kind": "Database",
-            "metadata": {"name": name, "namespace": self.namespace},
-            "spec": {
-                "connection": {"secretRef": {"name": secret}, "sslMode": "disable"},
-                "ownerId": f"{self.namespace}-{name}",
-                **spec,
-            },
-        }
-
-    def dimension(
-        self, name: str, *columns: dict[str, Any], database: str = "warehouse", **spec: Any
-    ) -> dict[str, Any]:
-        return {
-            "apiVersion": "pgcraft.io/v1alpha1",
-            "kind": "Dimension",
-            "metadata": {"name": name, "namespace": self.namespace},
-            "spec": {
-                "databaseRef": {"name": database},
-                "schema": "geo",
-                "columns": list(columns) or [{"name": "code", "type": "text", "nullable": False}],
-                **spec,
-            },
-        }
-
-    def wait(self, condition: str, what: str, timeout: float = 45) -> None:
-        assert self.operator.process.poll() is None, self.operator.log.read_text()
-        try:
-            self.cluster.wait(condition, what, self.namespace, timeout)
-        except Exception as error:
-            shown = self.cluster.kubectl("get", what, "--namespace", self.namespace, "--output", "yaml")
-            raise AssertionError(f"{error}\n{shown}\n{self.operator.log.read_text()[-6000:]}") from error
-
-    def wait_ready(self, *names: str) -> None:
-        for name in names:
-            self.wait("condition=Ready", f"dimension/{name}")
-
-    def get(self, kind: str, name: str) -> dict[str, Any]:
-        return self.cluster.get(kind, name, self.namespace)
-
-    def condition(self, kind: str, name: str, type_: str) -> dict[str, Any]:
-        return next(entry for entry in self.get(kind, name)["status"]["conditions"] if entry["type"] == type_)
-
-    def migrations(self, phase: str | None = None) -> list[dict[str, Any]]:
-        found = self.cluster.get_all("migrations", self.namespace)
-        return [item for item in found if phase is None or item["status"].get("phase") == phase]
-
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.database.url) as connection:
-            return connection.execute(statement).fetchall()
-
-    def execute(self, statement: str) -> None:
-        with psycopg.connect(self.database.url) as connection:
-            connection.execute(statement)
-
-    def columns(self, relation: str) -> list[str]:
-        statement = f"SELECT attname FROM pg_attribute WHERE attrelid = '{relation}'::regclass AND attnum > 0"
-        return [name for (name,) in self.query(statement + " AND NOT attisdropped ORDER BY attnum")]
-
-    def exists(self, relation: str) -> bool:
-        return self.query(f"SELECT to_regclass('{relation}') IS NOT NULL")[0][0]
-
-
-@pytest.fixture
-def world(cluster: Cluster, operator: Operator, namespace: str, database: ScratchDatabase) -> Iterator[World]:
-    """A namespace with a Database that is up."""
-    world = World(cluster, operator, namespace, database)
-    world.apply(world.secret(), world.warehouse())
-    yield world
-    take_down(world)
-
-
-@pytest.fixture
-def empty_world(cluster: Cluster, operator: Operator, namespace: str, database: ScratchDatabase) -> Iterator[World]:
-    """A namespace with nothing in it, and an empty database."""
-    world = World(cluster, operator, namespace, database)
-    yield world
-    take_down(world)
-
-
-def take_down(world: World) -> None:
-    # Gone before the scratch database is, so that the operator does not look for it.
-    world.cluster.kubectl("delete", "databases,dimensions", "--all", "--namespace", world.namespace)
-    assert world.operator.process.poll() is None, world.operator.log.read_text()
+from playground.postgres import PostgresServer
+from tests.cluster.operator_world import Operator, World, locked
 
 
 def test_a_dimension_becomes_a_table_and_says_so(world: World) -> None:
@@ -316,6 +145,35 @@ def test_removing_a_column_waits_for_approval_and_shows_the_plan(world: World) -
     world.wait("jsonpath={.status.phase}=Superseded", f"migration/{name_of_it}")
 
 
+def test_a_refused_migration_fails_alone_and_is_tried_again(world: World) -> None:
+    world.apply(world.dimension("airports"), world.dimension("countries"))
+    world.wait_ready("airports", "countries")
+    world.execute("INSERT INTO geo.airports (code) VALUES ('short')")
+    before = {item["metadata"]["name"] for item in world.migrations()}
+
+    code = {"name": "code", "type": "text", "nullable": False}
+    checked = world.dimension("airports", code, checks=[{"name": "icao", "expression": "char_length(code) = 4"}])
+    world.apply(checked, world.dimension("countries", code, {"name": "tz", "type": "text"}))
+    world.wait("condition=Stalled", "dimension/airports")
+    world.wait("jsonpath={.status.observedGeneration}=2", "dimension/countries")
+    world.wait_ready("countries")
+    stalled = world.condition("dimension", "airports", "Stalled")
+    assert stalled["reason"] == "MigrationFailed"
+    assert "airports_icao" in stalled["message"]
+    fresh = [item for item in world.migrations() if item["metadata"]["name"] not in before]
+    # Two in one batch were refused, and then applied one by one.
+    assert sorted(item["status"]["phase"] for item in fresh) in (
+        ["Applied", "Failed", "Superseded"],
+        ["Applied", "Failed"],  # where the two were seen one after the other
+    )
+
+    world.execute("UPDATE geo.airports SET code = 'EDDF'")
+    world.cluster.kubectl(
+        *("annotate", "dimension", "airports", "--namespace", world.namespace, "pgcraft.io/reconcile=now")
+    )
+    world.wait_ready("airports")
+
+
 def test_a_missing_secret_heals_when_it_comes(empty_world: World) -> None:
     world = empty_world
     world.apply(world.warehouse(), world.dimension("airports"))
@@ -436,7 +294,7 @@ def test_the_probes_answer(world: World) -> None:
     assert (world.operator.probe("/healthz"), world.operator.probe("/readyz")) == (200, 200)
 
 
-def test_a_told_operator_stops_in_order_and_a_new_one_goes_on(world: World, permissions: Path, tmp_path: Path) -> None:
+def test_a_told_operator_stops_in_order_and_goes_on_when_started_again(world: World) -> None:
     columns = {"name": "code", "type": "text", "nullable": False}, {"name": "tz", "type": "text"}
     world.apply(world.dimension("airports"))
     world.wait_ready("airports")
@@ -445,27 +303,54 @@ def test_a_told_operator_stops_in_order_and_a_new_one_goes_on(world: World, perm
         world.wait('jsonpath={.status.conditions[?(@.type=="Ready")].reason}=Applying', "dimension/airports")
         assert world.operator.stop() == 0, world.operator.log.read_text()
     assert "Traceback" not in world.operator.log.read_text().rpartition("stopping")[2]
-    fresh = Operator.start(permissions, tmp_path / "log")
-    # The other tests' operator from here on.
-    world.operator.process, world.operator.log, world.operator.health_port = (
-        fresh.process,
-        world.operator.log.with_name("log2"),
-        fresh.health_port,
-    )
-    (tmp_path / "log").rename(world.operator.log)
+    world.operator.start()
     world.wait_ready("airports")
     assert "tz" in world.columns("geo.airports")
+    assert [migration["status"]["phase"] for migration in world.migrations()] == ["Applied", "Applied"]
+
+
+def test_a_killed_operator_goes_on_when_started_again(world: World) -> None:
+    world.apply(world.dimension("airports"))
+    world.wait_ready("airports")
+    world.operator.kill()
+    world.apply(world.dimension("countries"))
+    world.cluster.kubectl("delete", "dimension", "airports", "--namespace", world.namespace)
+    world.operator.start()
+    world.wait_ready("countries")
+    world.wait("jsonpath={.status.dimensions.total}=1", "database/warehouse")
+
+
+def test_an_operator_of_one_namespace_needs_a_role_there_and_no_more(
+    empty_world: World, cluster: Cluster, tmp_path: Path
+) -> None:
+    namespace = empty_world.namespace
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "pgcraft-operator"}
+    metadata = {"name": "pgcraft-operator", "namespace": namespace}
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": metadata}
+    cluster.apply({**binding, "roleRef": role, "subjects": [subject]})
+    kubeconfig = cluster.kubeconfig_for_service_account(namespace, "default")
+    empty_world.operator.stop()
+    alone = Operator(kubeconfig, tmp_path / "log", "--namespace", namespace).start()
+    try:
+        world = replace(empty_world, operator=alone)
+        world.apply(world.secret(), world.warehouse(), world.dimension("airports"))
+        world.wait_ready("airports")
+        assert alone.stop() == 0
+    finally:
+        alone.kill()
+        empty_world.operator.start()
+    assert "WARNING" not in alone.log.read_text()
 
 
 def test_missing_permissions_are_told_with_the_command_that_gives_them(
     cluster: Cluster, permissions: Path, namespace: str, tmp_path: Path
 ) -> None:
     del permissions  # the CRDs are there
-    operator = Operator.start(cluster.kubeconfig_for_service_account(namespace, "default"), tmp_path / "log")
-    assert operator.process.wait(30) == 1
-    log = operator.log.read_text()
-    assert "kubectl apply" in log
-    assert "Traceback" not in log
+    operator = Operator(cluster.kubeconfig_for_service_account(namespace, "default"), tmp_path / "log").start()
+    assert operator.wait() == 1
+    assert "kubectl apply" in operator.log.read_text()
+    assert "Traceback" not in operator.log.read_text()
 
 
 def test_a_cluster_that_cannot_be_reached_is_said_so(tmp_path: Path) -> None:
@@ -478,14 +363,7 @@ def test_a_cluster_that_cannot_be_reached_is_said_so(tmp_path: Path) -> None:
         "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
     }
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
-    operator = Operator.start(tmp_path / "kubeconfig", tmp_path / "log")
-    assert operator.process.wait(30) == 1
+    operator = Operator(tmp_path / "kubeconfig", tmp_path / "log").start()
+    assert operator.wait() == 1
+    assert "does not answer" in operator.log.read_text()
     assert "Traceback" not in operator.log.read_text()
-
-
-@contextmanager
-def locked(url: str, table: str) -> Iterator[None]:
-    """Hold a table as a long transaction of somebody else would."""
-    with psycopg.connect(url) as connection:
-        connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE")
-        yield

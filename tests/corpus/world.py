@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from pgcraft_core.catalog.model import Catalog, CatalogRole
+from pgcraft_core.catalog.model import Catalog, CatalogRole, CatalogSchema
 from pgcraft_core.catalog.registry import Registry, RegistryEntry
 from pgcraft_core.compile import CompileInput, compile_resources
 from pgcraft_core.migrate.execute import Applied
@@ -91,9 +91,15 @@ def empty_catalog(**fields: Any) -> Catalog:
     )
 
 
+def catalog_of(registry: Registry | None) -> Catalog:
+    """Return a database that holds the schemas that were made in it, as far as planning looks."""
+    made = [identity.name for identity in registry.entries if identity.kind == "schema"] if registry else []
+    return empty_catalog(schemas={name: CatalogSchema(name, "owner") for name in made})
+
+
 def context(registry: Registry | None = None, catalog: Catalog | None = None) -> DraftContext:
     """Return what drafting looks at, without a database."""
-    return DraftContext(catalog or empty_catalog(), registry or Registry(), "warehouse", "owner", WAREHOUSE)
+    return DraftContext(catalog or catalog_of(registry), registry or Registry(), "warehouse", "owner", WAREHOUSE)
 
 
 def drafted(units: Sequence[Unit], registry: Registry | None = None, catalog: Catalog | None = None) -> list[Draft]:
@@ -107,11 +113,12 @@ def drafted(units: Sequence[Unit], registry: Registry | None = None, catalog: Ca
 def planned(
     units: Sequence[Unit],
     registry: Registry | None = None,
+    catalog: Catalog | None = None,
     evidence: Mapping[QualifiedName, RowEvidence] | None = None,
     approval: Any = "Never",
 ) -> tuple[tuple[PlannedMigration, ...], tuple[PlannedMigration, ...]]:
     """Return the ready and the waiting migrations, without a database."""
-    return assemble(drafted(units, registry), evidence or {}, approval)
+    return assemble(drafted(units, registry, catalog), evidence or {}, approval)
 
 
 def applied(migrations: Iterable[PlannedMigration], registry: Registry | None = None) -> Registry:
@@ -152,7 +159,7 @@ def open_session(database: ScratchDatabase, **changes: Any) -> Generator[Session
     """Give a session on a database whose server has the two API roles."""
     with psycopg.connect(database.url, autocommit=True) as connection:
         for role in (READER, WRITER):
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).rowcount == 0:
                 connection.execute(f"CREATE ROLE {role}")
     with Session(settings(database, **changes)) as session:
         yield session

@@ -98,8 +98,15 @@ def test_referenced_unique_is_not_taken_from_under_a_foreign_key(any_database: S
 
 def test_existing_table_and_view_are_conflicts(any_database: ScratchDatabase) -> None:
     with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as stranger:
-        stranger.execute("CREATE SCHEMA geo; CREATE TABLE geo.things (a int); CREATE SCHEMA api; CREATE VIEW api.others AS SELECT 1")
-        units = compiled(things(CODE), dimension("others", CODE, api=API), dimension("free", CODE), server_version=session.server_version)
+        stranger.execute(
+            "CREATE SCHEMA geo; CREATE TABLE geo.things (a int); CREATE SCHEMA api; CREATE VIEW api.others AS SELECT 1"
+        )
+        units = compiled(
+            things(CODE),
+            dimension("others", CODE, api=API),
+            dimension("free", CODE),
+            server_version=session.server_version,
+        )
         plan = session.plan(units)
         assert said(plan).splitlines() == [
             "Dimension platform/things: spec.table: table geo.things exists already and was not made by pgcraft, "
@@ -120,14 +127,20 @@ def test_existing_table_and_view_are_conflicts(any_database: ScratchDatabase) ->
         ("COMMENT ON TABLE geo.things IS 'mine'", "table geo.things: comment mine was added"),
         ("REVOKE SELECT ON api.things FROM reader", "view api.things: role reader lacks SELECT"),
         ("GRANT DELETE ON api.things TO reader", "view api.things: role reader has DELETE"),
-        ("ALTER VIEW api.things SET (security_invoker = true)", "view api.things: options security_invoker=false became security_invoker=true"),
+        (
+            "ALTER VIEW api.things SET (security_invoker = true)",
+            "view api.things: options security_invoker=false became security_invoker=true",
+        ),
         ("DROP VIEW api.things", "view api.things: it is gone"),
         ("DROP TABLE geo.things CASCADE", "table geo.things: it is gone"),
     ],
 )
 def test_drift_is_said_and_not_repaired(any_database: ScratchDatabase, by_hand: str, said_of_it: str) -> None:
     resource = things(
-        CODE, SIZE, checks=[{"name": "sane", "expression": "size > 0"}], indexes=[{"name": "by_size", "columns": ["size"]}]
+        CODE,
+        SIZE,
+        checks=[{"name": "sane", "expression": "size > 0"}],
+        indexes=[{"name": "by_size", "columns": ["size"]}],
     )
     with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as hand:
         deploy(session, resource)

@@ -58,7 +58,11 @@ def test_an_annotation_of_others_is_no_news(gate: Gate) -> None:
 
 
 def test_a_secret_is_news_when_its_values_change() -> None:
-    secret = {"kind": "Secret", "metadata": {"name": "s", "namespace": "n", "uid": "u"}, "data": {"uri": "YQ=="}}
+    secret: dict[str, Any] = {
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": "n", "uid": "u"},
+        "data": {"uri": "YQ=="},
+    }
     gate = Gate()
     assert gate.admits("ADDED", secret)
     labelled = copy.deepcopy(secret)
@@ -68,7 +72,7 @@ def test_a_secret_is_news_when_its_values_change() -> None:
 
 
 def test_a_deployment_is_news_when_its_pods_change() -> None:
-    deployment = {
+    deployment: dict[str, Any] = {
         "kind": "Deployment",
         "metadata": {"name": "api", "namespace": "n", "uid": "u", "generation": 1},
         "status": {"readyReplicas": 0, "conditions": [{"type": "Progressing", "lastUpdateTime": "1"}]},

@@ -39,7 +39,7 @@ class Findings:
         """Note an outcome; the first one stands, for the steps go from causes to consequences."""
         self.outcomes.setdefault(claimant, outcome)
 
-    def settle_rest(self, outcome: Outcome) -> None:
+    def settle_rest(self, outcome: Waiting | Stalled) -> None:
         """Give an outcome of the Database to everything that has none yet.
 
         What refers to the Database is not to blame for what is wrong with it, so it waits instead of being stalled.
@@ -47,12 +47,9 @@ class Findings:
         for subject in self.inventory.subjects:
             if subject is self.inventory.database:
                 self.settle(subject.claimant, outcome)
+            elif outcome.reason is Reason.SUSPENDED and subject.is_observed:
+                continue  # a pause changes nothing about what is there
             else:
                 message = f"Database {self.inventory.key}: {outcome.message}"
-                match outcome:
-                    case Waiting(reason):
-                        self.settle(subject.claimant, Waiting(reason, message))
-                    case Stalled():
-                        self.settle(subject.claimant, Waiting(Reason.DEPENDENCY_NOT_READY, message))
-                    case _:
-                        self.settle(subject.claimant, outcome)
+                reason = outcome.reason if isinstance(outcome, Waiting) else Reason.DEPENDENCY_NOT_READY
+                self.settle(subject.claimant, Waiting(reason, message))

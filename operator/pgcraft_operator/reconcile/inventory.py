@@ -81,12 +81,15 @@ async def take_inventory(cluster: Cluster, key: DatabaseKey, namespaces: Iterabl
         _list_referring(cluster, "PostgREST", key, scopes),
         _list_referring(cluster, "Migration", key, (key.namespace,)),
     )
-    return Inventory(
-        key,
-        _load(database, Database) if database else None,
-        tuple(_load(manifest, Dimension) for manifest in dimensions),
-        tuple(_load(manifest, PostgREST) for manifest in postgrests),
-        migrations,
+    # In a thread: hundreds of resources take longer to load than the event loop should be kept from its probes.
+    return await asyncio.to_thread(
+        lambda: Inventory(
+            key,
+            _load(database, Database) if database else None,
+            tuple(_load(manifest, Dimension) for manifest in dimensions),
+            tuple(_load(manifest, PostgREST) for manifest in postgrests),
+            migrations,
+        )
     )
 
 

@@ -23,8 +23,9 @@ Announce = Callable[[Progressing, Collection[Claimant]], Awaitable[None]]
 class Progress:
     """Announces the latest stage once the run has taken a second, and every later one at once."""
 
-    def __init__(self, announce: Announce) -> None:
+    def __init__(self, announce: Announce, patience: float = _PATIENCE) -> None:
         self._announce = announce
+        self._patience = patience
         self._stage: tuple[Progressing, Collection[Claimant]] | None = None
         self._is_slow = False
         self._timer: asyncio.Task[None] | None = None
@@ -42,13 +43,16 @@ class Progress:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._timer is not None:
+        if self._timer is None:
+            return
+        if not self._is_slow:
             self._timer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._timer
+        # What is being written is let through: the end of the run compares with what was written before it.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._timer
 
     async def _wait(self) -> None:
-        await asyncio.sleep(_PATIENCE)
+        await asyncio.sleep(self._patience)
         self._is_slow = True
         await self._tell()
 

@@ -143,7 +143,8 @@ def _postgrest_details(findings: Findings, subject: Subject[Any]) -> dict[str, A
     api = findings.apis.get(subject.claimant)
     roles = [role.name for role in subject.resource.api_roles] if subject.resource else subject.status.get("roles")
     if api is None:
-        return {"url": subject.status.get("url"), "readyReplicas": subject.status.get("readyReplicas"), "roles": roles}
+        known = {key: subject.status.get(key) for key in ("url", "readyReplicas", "servedResources")}
+        return known | {"roles": roles}
     return {
         "url": api.url,
         "readyReplicas": api.ready_replicas,

@@ -7,40 +7,34 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Generator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from importlib.metadata import version
 
-from pgcraft_core.compile import CompileInput, compile_resources
-from pgcraft_core.compile.policy import allowed_schemas
 from pgcraft_core.migrate.errors import DatabaseUnavailableError, InsufficientPrivilegeError, MigrationError
 from pgcraft_core.migrate.session import Session
-from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.plan.model import Plan
-from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.duration import parse_duration
 from pgcraft_core.spec.validation import validate
-from pgcraft_core.sql.identifiers import named
 from pgcraft_operator.cluster import Cluster, ClusterError
 from pgcraft_operator.connection import ConnectionParameters
 from pgcraft_operator.gate import CONFIRM_ANNOTATION
 from pgcraft_operator.hub import DatabaseKey, Gone, Retry, Settled, Verdict
-from pgcraft_operator.outcome import Applied, Progressing, Stalled, Waiting, outcome_of, summary
+from pgcraft_operator.outcome import Progressing, Stalled, Waiting, outcome_of
 from pgcraft_operator.reasons import Reason
+from pgcraft_operator.reconcile.compile import compile_units, owner_role, session_settings
 from pgcraft_operator.reconcile.connect import Certificates, read_connection
-from pgcraft_operator.reconcile.expose import Secrets, ensure_secrets, expose_apis
+from pgcraft_operator.reconcile.expose import ensure_secrets, expose_apis
 from pgcraft_operator.reconcile.findings import Findings
 from pgcraft_operator.reconcile.guard import hold_releases
 from pgcraft_operator.reconcile.halt import Halt
 from pgcraft_operator.reconcile.inventory import Inventory, take_inventory
 from pgcraft_operator.reconcile.migrate import Attempts, Migrator
 from pgcraft_operator.reconcile.progress import Progress
-from pgcraft_operator.reconcile.publish import announce, format_version, publish
+from pgcraft_operator.reconcile.publish import announce, publish
+from pgcraft_operator.reconcile.settle import settle_applied, settle_diagnostics
 from pgcraft_operator.status import StatusWriter
 from pgcraft_operator.threads import Threads
 
 logger = logging.getLogger(__name__)
-
-ACTOR = f"pgcraft-operator/{version('pgcraft-operator')}"
 
 
 class Reconciler:
@@ -93,15 +87,16 @@ class Reconciler:
         await progress.report(Progressing(Reason.PLANNING, "Comparing with the database"), unobserved)
         connection = await read_connection(self._cluster, database, self._certificates)
         findings.owner = owner_role(database, connection)
-        secrets = await ensure_secrets(self._cluster, database, findings, connection)
+        secrets = await ensure_secrets(self._cluster, database, findings.inventory.postgrests, connection)
         async with self._open_session(database, connection) as session:
-            units = compile_units(database, connection, findings, secrets, session.server_version)
+            units = await self._threads.run(
+                partial(compile_units, database, connection, findings.inventory, secrets, session.server_version)
+            )
             findings.units = {unit.claimant: unit for unit in units}
             with halting():
                 plan = await self._threads.run(partial(session.plan, units), cancel=session.cancel)
             findings.plan = plan
             settle_diagnostics(findings, plan)
-            verifiers = {secret.login_role: secret.verifier for secret in secrets.values()}
             await self._migrate(
                 Migrator(
                     cluster=self._cluster,
@@ -112,7 +107,7 @@ class Reconciler:
                     findings=findings,
                     progress=progress,
                     attempts=self._attempts[findings.inventory.key],
-                    verifiers=verifiers,
+                    verifiers=secrets.verifiers,
                 ),
                 plan,
             )
@@ -120,6 +115,7 @@ class Reconciler:
         settle_applied(findings, plan)
         if findings.must_retry:
             return Retry()
+        self._attempts.pop(findings.inventory.key, None)
         return Settled(parse_duration(database.drift.interval).total_seconds())
 
     async def _migrate(self, migrator: Migrator, plan: Plan) -> None:
@@ -139,7 +135,7 @@ class Reconciler:
 
     @asynccontextmanager
     async def _open_session(self, database: Database, connection: ConnectionParameters) -> AsyncGenerator[Session]:
-        session = Session(session_settings(database, connection))
+        session = Session(session_settings(database, connection, self._namespaces))
         try:
             with halting():
                 await self._threads.run(session.open, cancel=session.cancel)
@@ -160,82 +156,6 @@ def require_database(inventory: Inventory) -> Database:
     if database.spec.suspend:
         raise Halt(Waiting(Reason.SUSPENDED, "spec.suspend pauses it"), Settled())
     return database
-
-
-def session_settings(database: Database, connection: ConnectionParameters) -> SessionSettings:
-    """Return how the engine is to work on a Database."""
-    migrations = database.migrations
-    return SessionSettings(
-        url=connection.url(),
-        owner_id=database.owner_id,
-        owner_role=owner_role(database, connection),
-        database=Claimant(database.kind, database.metadata.namespace, database.metadata.name),
-        lock_timeout_ms=round(parse_duration(migrations.lock_timeout).total_seconds() * 1000),
-        approval=migrations.approval,
-        apply=migrations.mode == "Apply",
-        extensions=database.spec.extensions,
-        allowed_functions=database.spec.allowed_functions,
-        allowed_schemas=lambda claimant: allowed_schemas(claimant.namespace, database) or frozenset(),  # TEMPORARY
-        actor=ACTOR,
-    )
-
-
-def owner_role(database: Database, connection: ConnectionParameters) -> str:
-    """Return the role that is to own what is made."""
-    return database.spec.owner or named(connection.dbname, "owner")
-
-
-def compile_units(
-    database: Database, connection: ConnectionParameters, findings: Findings, secrets: Secrets, server_version: int
-) -> tuple[Unit, ...]:
-    """Return a unit for every resource; those that could not even be loaded have one that says why.
-
-    They need one: a resource without a unit counts as deleted, and what it has would be withdrawn.
-    """
-    inventory = findings.inventory
-    compiled = compile_resources(
-        CompileInput(
-            database=database,
-            database_name=connection.dbname,
-            dimensions=tuple(subject.resource for subject in inventory.dimensions if subject.resource),
-            postgrests=tuple(subject.resource for subject in inventory.postgrests if subject.resource),
-            verifier_fingerprints={secret.login_role: secret.verifier_fingerprint for secret in secrets.values()},
-            server_version=server_version,
-        )
-    )
-    unloaded = (
-        Unit(
-            subject.claimant,
-            diagnostics=subject.diagnostics,
-            created=subject.manifest["metadata"].get("creationTimestamp", ""),
-            uid=subject.manifest["metadata"]["uid"],
-        )
-        for subject in (*inventory.dimensions, *inventory.postgrests)
-        if subject.resource is None
-    )
-    return (*compiled, *unloaded)
-
-
-def settle_diagnostics(findings: Findings, plan: Plan) -> None:
-    """Settle every resource that compiling or planning found something wrong with."""
-    for claimant, diagnostics in plan.diagnostics.items():
-        if diagnostics:
-            findings.settle(claimant, outcome_of(diagnostics))
-            findings.must_retry |= any(diagnostic.may_heal for diagnostic in diagnostics)
-
-
-def settle_applied(findings: Findings, plan: Plan) -> None:
-    """Settle everything else: it is as declared, and its revision says since when."""
-    for subject in findings.inventory.subjects:
-        claimant = subject.claimant
-        if claimant.kind == "Database":
-            findings.settle(claimant, Applied(f"Connected to Postgres {format_version(plan.server_version)}"))
-            continue
-        unit = findings.units.get(claimant)
-        relations = [str(item.id) for item in unit.objects if item.id.kind in ("table", "view")] if unit else []
-        what = summary(relations) if relations else "Roles and grants"
-        revision = findings.revisions.get(claimant) or plan.revisions.get(claimant)
-        findings.settle(claimant, Applied(f"{what}: as declared" + (f", revision {revision}" if revision else "")))
 
 
 @contextmanager

@@ -1,0 +1,2 @@
+-- drop view api.airports
+DROP VIEW api.airports;

@@ -1,0 +1,4 @@
+CREATE SCHEMA legacy;
+CREATE TABLE legacy.operators (id integer PRIMARY KEY);
+GRANT USAGE ON SCHEMA legacy TO PUBLIC;
+GRANT REFERENCES ON legacy.operators TO PUBLIC;
