@@ -14,7 +14,7 @@ lint:
 type-check:
     uv run ty check
 
-# Unit and Postgres tests only, against DATABASE_URL where it is set; arguments go to pytest
+# Unit and Postgres tests only, on the server of DATABASE_URL (a superuser) where it is set; arguments go to pytest
 dev-test *arguments:
     uv run pytest tests/unit tests/corpus tests/postgres {{ arguments }}
 

@@ -75,7 +75,11 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """The superuser's URL of the database `postgres`."""
-        return self.url_for("postgres", self._password)
+        return self.superuser_url("postgres")
+
+    def superuser_url(self, database: str) -> str:
+        """Return the URL with which the superuser reaches `database`."""
+        return self.url_for("postgres", self._password, database)
 
     @property
     def log(self) -> str:
@@ -151,7 +155,7 @@ class PostgresServer:
     def create_database(self, name: str, owner: str = "postgres") -> str:
         """Create an empty database and return its URL as superuser."""
         self._execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner)))
-        return self.url_for("postgres", self._password, name)
+        return self.superuser_url(name)
 
     @contextmanager
     def scratch_database(self, prefix: str = "scratch") -> Generator[ScratchDatabase]:

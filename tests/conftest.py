@@ -1,6 +1,7 @@
 """The worlds tests run in: real Postgres, a real Kubernetes API, a node that runs pods as processes."""
 
 import itertools
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -20,6 +21,7 @@ from playground.postgres import (
 from playground.postgrest import PostgRESTUnavailableError, ensure_postgrest
 from playground.process_node import ProcessNode
 from playground.provision import ensure_cluster_programs, open_cluster
+from playground.running_postgres import RunningPostgres
 
 _numbers = itertools.count()
 
@@ -44,8 +46,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """Postgres 18."""
-    with EmbeddedPostgres() as server:
+    """Postgres 18, or the server of `DATABASE_URL` (as its superuser) where that is set."""
+    url = os.environ.get("DATABASE_URL")
+    with RunningPostgres(url) if url else EmbeddedPostgres() as server:
         yield server
 
 
