@@ -8,6 +8,8 @@ generated column, index.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy.engine import Connection
@@ -47,6 +49,14 @@ SELECT conname::int, conbin::text
  ORDER BY 1
 """
 _INSUFFICIENT_PRIVILEGE = "42501"
+_QUERY_CANCELED = "57014"
+
+_STATEMENT_PATIENCE = 3.0
+_TABLE_PATIENCE = 9.0
+"""Seconds that trying one statement, and one table, may take. Postgres computes what is constant in an index or a
+generated value: `factorial(30000)` must not keep all other dimensions waiting."""
+
+_LIMIT = "SELECT set_config('statement_timeout', %(milliseconds)s, true)"
 
 _SCHEMAS = "SELECT nspname FROM pg_namespace"
 
@@ -73,6 +83,7 @@ def probe_tables(connection: Connection, tables: Sequence[Table], allowance: All
         sqlalchemy.exc.DBAPIError: the database failed, rather than refused an expression.
     """
     with discarded(connection), qualified_names(connection):
+        fetch(connection, _LIMIT, {"milliseconds": str(round(_STATEMENT_PATIENCE * 1000))})
         probe = _Probe(connection, allowance)
         return tuple(probe.findings(tables))
 
@@ -82,6 +93,7 @@ class _Probe:
 
     def __init__(self, connection: Connection, allowance: Allowance) -> None:
         self._connection = connection
+        self._deadline = math.inf
         self._verdicts = Verdicts(connection, allowance)
         schemas = {"pg_catalog", *allowance.schemas, *(function.schema for function in allowance.allowed)}
         if allowance.extensions:
@@ -139,6 +151,7 @@ class _Probe:
         """Try a table of which every text was judged: parse all, judge what that reaches, shape what is allowed."""
         if not needs_scratch(table):
             return
+        self._deadline = time.monotonic() + _TABLE_PATIENCE
         with discarded(self._connection):
             found = list(self._parsed_findings(table, expressions_of(table)))
         found += self._index_findings(table)
@@ -213,16 +226,25 @@ class _Probe:
 
     def _refusal(self, statement: Statement, table: Table, expression: Expression | None = None) -> Finding | None:
         """Run the statement and keep what it made, or return what Postgres says against it."""
+        element, form = (expression.element, expression.form) if expression else ("", "key")
+        began = time.monotonic()
+        if began > self._deadline:
+            return Finding(
+                table.id, "", f"trying all expressions takes longer than {_TABLE_PATIENCE:.0f} s; simplify them"
+            )
         savepoint = self._connection.begin_nested()
         try:
             execute(self._connection, statement.sql)
         except DBAPIError as error:
             savepoint.rollback()
+            if _sqlstate(error) == _QUERY_CANCELED and time.monotonic() - began >= _STATEMENT_PATIENCE:
+                return Finding(
+                    table.id, element, f"computing it takes longer than {_STATEMENT_PATIENCE:.0f} s; simplify it"
+                )
             if not is_authors_fault(error):
                 raise
-            if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE and not self._may_make_scratch_tables():
+            if _sqlstate(error) == _INSUFFICIENT_PRIVILEGE and not self._may_make_scratch_tables():
                 raise ScratchUnavailableError(str(ScratchUnavailableError.__doc__)) from error
-            element, form = (expression.element, expression.form) if expression else ("", "key")
             return finding(error, statement, table.id, element, form)
         savepoint.commit()
         return None
@@ -230,6 +252,10 @@ class _Probe:
     def _may_make_scratch_tables(self) -> bool:
         query = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
         return bool(fetch(self._connection, query)[0][0])
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
 
 
 def _canonical_or_error(text: str) -> str | TypeNameError:

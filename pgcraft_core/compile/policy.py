@@ -7,6 +7,7 @@ from pgcraft_core.plugins.vocabulary import CompileContext
 from pgcraft_core.spec.database import AllowedNamespace, Database
 from pgcraft_core.spec.dimension import Dimension, Target
 from pgcraft_core.spec.postgrest import PostgREST
+from pgcraft_core.sql.identifiers import named
 
 
 def check_dimension(dimension: Dimension, context: CompileContext) -> list[Diagnostic]:
@@ -39,14 +40,15 @@ def check_dimension(dimension: Dimension, context: CompileContext) -> list[Diagn
 
 
 def check_postgrest(postgrest: PostgREST, context: CompileContext) -> list[Diagnostic]:
-    """Return what the API uses without having been given it; nothing in the Database's own namespace."""
+    """Return what the API uses without having been given it, and in any namespace the use of the owner role."""
     namespace = postgrest.metadata.namespace
+    findings = _owner_findings(postgrest, context)
     if namespace == context.database.metadata.namespace:
-        return []
+        return findings
     allowed = context.database.allows(namespace)
     if allowed is None:
         return [_no_access(namespace, context.database)]
-    findings = [
+    findings += [
         _denied("spec.schemas", "schema", name, allowed, context)
         for name in postgrest.spec.schemas
         if name not in allowed.schemas
@@ -57,6 +59,9 @@ def check_postgrest(postgrest: PostgREST, context: CompileContext) -> list[Diagn
             for name in (role.name, *role.inherits)
             if name not in allowed.roles
         ]
+    login = _declared_login(postgrest)
+    if login is not None and login not in allowed.roles:
+        findings.append(_denied("spec.authenticator.name", "role", login, allowed, context))
     return findings
 
 
@@ -66,6 +71,21 @@ def allowed_schemas(namespace: str, database: Database) -> frozenset[str] | None
         return None
     allowed = database.allows(namespace)
     return frozenset(allowed.schemas) if allowed else frozenset()
+
+
+def _owner_findings(postgrest: PostgREST, context: CompileContext) -> list[Diagnostic]:
+    """Find the owner role among the API's: it carries our mark, so nothing else would keep it from becoming a login."""
+    owner = context.database.spec.owner or named(context.database_name, "owner")
+    used = [("spec.roles", name) for role in postgrest.api_roles for name in (role.name, *role.inherits)]
+    used.append(("spec.authenticator.name", _declared_login(postgrest) or ""))
+    message = (
+        f"{owner} owns all that is made in {context.database.key}, and no request may run as it; name another role"
+    )
+    return [Diagnostic(path, message, reason="PolicyDenied") for path, name in used if name == owner]
+
+
+def _declared_login(postgrest: PostgREST) -> str | None:
+    return postgrest.spec.authenticator.name if postgrest.spec.authenticator else None
 
 
 def _referenced(path: str, target: Target, dimension: Dimension, context: CompileContext) -> list[tuple[str, str]]:

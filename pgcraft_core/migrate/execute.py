@@ -31,6 +31,7 @@ from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.migrate.verify import verify_changes
 from pgcraft_core.plan.model import PlannedMigration, RegistryChange
 from pgcraft_core.plan.operations.base import Actor, Operation
+from pgcraft_core.plan.operations.view import CreateView
 from pgcraft_core.schema.objects import AnyObject
 from pgcraft_core.schema.view import View
 
@@ -117,7 +118,8 @@ def _run_once(
         )
         schemas, roles = _touched(migration.changes)
         catalog = read_catalog(connection, schemas, roles)
-        verify_changes(migration.changes, catalog, settings.owner_role)
+        made = {operation.target for operation in operations if isinstance(operation, CreateView)}
+        verify_changes(migration.changes, made, catalog, settings.owner_role)
         record_changes(connection, migration.changes, catalog, revision, settings)
     return Applied(revision, started_at, datetime.now(UTC), len(upgrade))
 

@@ -8,10 +8,11 @@ from sqlalchemy.engine import Connection
 
 from pgcraft_core.catalog.evidence import count_non_null, estimate_non_null, read_evidence
 from pgcraft_core.catalog.model import Catalog
-from pgcraft_core.catalog.probe import Allowance, probe_tables
+from pgcraft_core.catalog.probe import Allowance, Finding, ScratchUnavailableError, probe_tables
 from pgcraft_core.catalog.registry import Registry
 from pgcraft_core.diagnostics import Diagnostic
-from pgcraft_core.migrate.connect import execute
+from pgcraft_core.migrate.connect import driver_of, execute
+from pgcraft_core.migrate.errors import InsufficientPrivilegeError
 from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.plan.diff_table import retain_columns
 from pgcraft_core.plan.draft import Draft
@@ -19,6 +20,7 @@ from pgcraft_core.plan.hazards import LARGE_TABLE_BYTES, RowEvidence, columns_at
 from pgcraft_core.schema.base import ObjectId, QualifiedName
 from pgcraft_core.schema.table import Table
 from pgcraft_core.schema.unit import Claimant, Unit
+from pgcraft_core.sql.identifiers import quote_identifier
 
 
 def probe_units(
@@ -39,7 +41,7 @@ def probe_units(
             extensions=frozenset(settings.extensions),
             functions=settings.allowed_functions,
         )
-        for finding in probe_tables(connection, tables, allowance) if tables else ():
+        for finding in _probe(connection, tables, allowance, settings) if tables else ():
             unit = owners[finding.table]
             path = unit.origins.get((finding.table, finding.element), "spec")
             findings.setdefault(unit.claimant, []).append(Diagnostic(path, finding.message))
@@ -76,6 +78,19 @@ def _is_changed(table: Table, registry: Registry) -> bool:
     if entry is None or not isinstance(entry.object, Table):
         return True
     return retain_columns(entry.object, table).fingerprint() != entry.fingerprint
+
+
+def _probe(
+    connection: Connection, tables: Sequence[Table], allowance: Allowance, settings: SessionSettings
+) -> Sequence[Finding]:
+    try:
+        return probe_tables(connection, tables, allowance)
+    except ScratchUnavailableError as error:
+        database = quote_identifier(driver_of(connection).info.dbname)
+        raise InsufficientPrivilegeError(
+            f"role {settings.owner_role} may not make the temporary tables in which expressions are tried; have an "
+            f"administrator run: GRANT TEMPORARY ON DATABASE {database} TO {quote_identifier(settings.owner_role)};"
+        ) from error
 
 
 def _every_schema(connection: Connection) -> frozenset[str]:

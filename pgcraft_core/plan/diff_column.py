@@ -27,16 +27,30 @@ def rename_columns(applied: Table, goal: Table) -> tuple[list[Operation], Table]
 
     Constraints and indexes follow their columns by themselves; texts of expressions are left as they are recorded.
     """
-    there = {column.name for column in applied.columns}
-    renames = {
-        column.renamed_from: column.name
-        for column in goal.columns
-        if column.renamed_from is not None and column.renamed_from in there and column.name not in there
-    }
+    renames = find_renames(applied, goal)
     operations: list[Operation] = [
         RenameColumn(goal.id, goal.qualified_name, before=before, after=after) for before, after in renames.items()
     ]
     return operations, _with_renamed(applied, renames) if renames else applied
+
+
+def find_renames(applied: Table, goal: Table) -> Mapping[str, str]:
+    """Return new names by former ones, in an order in which each name is free when it is taken.
+
+    A name that is there already is not taken from its column, for `renamedFrom` stays in the manifest ever after; that
+    of a column which is itself renamed is free.
+    """
+    there = {column.name for column in applied.columns}
+    asked = [(column.renamed_from, column.name) for column in goal.columns if column.renamed_from is not None]
+    renames: dict[str, str] = {}
+    while True:
+        possible = [(before, after) for before, after in asked if before in there and after not in there]
+        if not possible:
+            return renames
+        before, after = possible[0]
+        renames[before] = after
+        there = there - {before} | {after}
+        asked.remove((before, after))
 
 
 def diff_columns(applied: Table, goal: Table) -> tuple[list[Operation], set[str]]:

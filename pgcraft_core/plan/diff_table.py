@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pgcraft_core.plan.ddl import Constraint
-from pgcraft_core.plan.diff_column import comment_column, diff_columns, mentions, rename_columns
+from pgcraft_core.plan.diff_column import comment_column, diff_columns, find_renames, mentions, rename_columns
 from pgcraft_core.plan.operations.base import Operation
 from pgcraft_core.plan.operations.column import DropColumn
 from pgcraft_core.plan.operations.constraint import (
@@ -20,7 +20,7 @@ from pgcraft_core.plan.operations.constraint import (
 )
 from pgcraft_core.plan.operations.index import CommentIndex, CreateIndex, DropIndex, RenameIndex
 from pgcraft_core.plan.operations.table import CommentTable, CreateTable
-from pgcraft_core.schema.table import Check, ForeignKey, Index, Table
+from pgcraft_core.schema.table import Check, ForeignKey, Index, PrimaryKey, Table, Unique
 
 _Part = TypeVar("_Part", Constraint, Index)
 
@@ -34,11 +34,11 @@ def retain_columns(applied: Table | None, desired: Table) -> Table:
     if applied is None:
         return desired
     declared = {column.name for column in desired.columns}
-    renamed = {column.renamed_from for column in desired.columns if applied.column(column.name) is None}
+    renamed = find_renames(applied, desired)
     kept = tuple(
         column.model_copy(update={"retained": True, "nullable": not column.identity})
         for column in applied.columns
-        if column.name not in declared | renamed
+        if column.name not in (renamed if column.name in renamed else declared)
     )
     return desired.model_copy(update={"columns": desired.columns + kept})
 
@@ -107,7 +107,13 @@ def _diff_constraints(
 ) -> list[Operation]:
     operations: list[Operation] = []
     name, target = table.qualified_name, table.id
-    found = _compare(list(applied), list(goal), replaced)
+    before, after = list(applied), list(goal)
+    found = _compare(before, after, replaced)
+    for key in [key for key in after if _stands_on(key, found.gone, table)]:
+        # It keeps its target from being dropped, so it goes first and comes back last.
+        if key in before and key not in found.added:
+            found.gone.append(key)
+            found.added.append(key)
     operations += [RenameConstraint(target, name, before=old.name, after=new.name) for old, new in found.renamed]
     for constraint in found.gone:
         drop = DropForeignKey if isinstance(constraint, ForeignKey) else DropConstraint
@@ -119,6 +125,14 @@ def _diff_constraints(
     for old, new in found.recommented:
         operations.append(CommentConstraint(target, name, new.name, _comment_of(new), _comment_of(old)))
     return operations
+
+
+def _stands_on(key: Constraint, gone: Sequence[Constraint], table: Table) -> bool:
+    """Whether a key is one from the table to itself whose target is among what goes."""
+    if not isinstance(key, ForeignKey) or key.target != table.qualified_name:
+        return False
+    targets = (part.columns for part in gone if isinstance(part, PrimaryKey | Unique))
+    return any(set(columns) == set(key.target_columns) for columns in targets)
 
 
 def _diff_indexes(table: Table, applied: Sequence[Index], goal: Sequence[Index], replaced: set[str]) -> list[Operation]:

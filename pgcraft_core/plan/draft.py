@@ -24,7 +24,7 @@ from pgcraft_core.plan.operations.column import (
 from pgcraft_core.plan.operations.registration import Release, TakeBack
 from pgcraft_core.plan.operations.role import DropRole
 from pgcraft_core.plan.operations.schema import CreateSchema, GrantSchemaUsage, OpenSchema, RevokeSchemaUsage
-from pgcraft_core.plan.operations.view import DropView
+from pgcraft_core.plan.operations.view import CreateView, DropView
 from pgcraft_core.schema.base import ObjectId, QualifiedName
 from pgcraft_core.schema.objects import AnyObject
 from pgcraft_core.schema.role import Role, Schema, SchemaGrant
@@ -160,7 +160,11 @@ def released_claimants(units: Iterable[Unit], context: DraftContext) -> tuple[Cl
 def _diff(item: AnyObject, pinned: Mapping[QualifiedName, AbstractSet[str]], context: DraftContext) -> list[Operation]:
     match item:
         case View():
-            return diff_view(_applied(item, context, View), item, pinned.get(item.base, frozenset()))
+            applied = _applied(item, context, View)
+            operations = diff_view(applied, item, pinned.get(item.base, frozenset()))
+            gone = applied is not None and item.qualified_name not in context.catalog.views
+            # Somebody dropped it: what would change it makes it anew; by itself it is drift, which is only reported.
+            return [CreateView(item.id, item)] if gone and operations else operations
         case Role():
             # A role that exists though the registry does not know it carries our mark, or settling had refused it.
             applied = _applied(item, context, Role) or _marked_role(item, context)

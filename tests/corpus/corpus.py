@@ -1,7 +1,8 @@
 """The corpus: what dimensions (`*.yaml`) become (`*.sql` beside each), as the plan shows it to people.
 
-`python -m tests.corpus.regenerate` writes the SQL anew; read the difference before committing it. A file `change_*.yaml`
-holds one dimension before and after, and its SQL is that of the change. `*.before.sql` makes what must be there first.
+`python -m tests.corpus.regenerate` writes the SQL anew; read the difference before committing it. A file named
+`change_*.yaml` holds one dimension before and after, and its SQL is that of the change. `*.before.sql` makes what must
+be there first.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from pgcraft_core.spec.dimension import Dimension
 from playground.postgres import ScratchDatabase
 from tests.corpus.corpus import FILES, FOLDER, expected_of, read_states, setup_of, write_sql
-from tests.corpus.world import deploy, open_session
+from tests.corpus.world import deploy, open_session, sql
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -27,7 +27,7 @@ def test_no_sql_is_left_over() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_applied_it_is_what_was_declared_and_a_second_plan_is_empty(any_database: ScratchDatabase, file: Path) -> None:
     with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
-        eye.execute(setup_of(file))
+        eye.execute(sql(setup_of(file)))
         for state in read_states(file):
             deploy(session, *state)
             for dimension in state:
@@ -40,12 +40,12 @@ def test_applied_it_is_what_was_declared_and_a_second_plan_is_empty(any_database
 def test_recorded_script_makes_the_same_again(database: ScratchDatabase, file: Path) -> None:
     """Downgrades and upgrades by the recorded scripts alone lead back to the very same catalog."""
     with open_session(database) as session, psycopg.connect(database.url, autocommit=True) as eye:
-        eye.execute(setup_of(file))
+        eye.execute(sql(setup_of(file)))
         for state in read_states(file):
             deploy(session, *state)
         held = everything(eye)
         query = "SELECT revision, script FROM pgcraft.revisions"
-        scripts = {revision: load_script(text) for revision, text in eye.execute(query).fetchall()}
+        scripts = {revision: load_script(text) for revision, text in eye.execute(sql(query)).fetchall()}
         with psycopg.connect(database.owner_url, autocommit=True, options="-c search_path=pg_catalog") as connection:
             chain = _in_order(scripts)
             for script in reversed(chain):
@@ -127,29 +127,29 @@ def _in_order(scripts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def everything(eye: psycopg.Connection[Any]) -> dict[str, list[Any]]:
-    """Return columns, constraints, indexes, views, comments and grants of all that is not Postgres's nor ours to log."""
+    """Return columns, constraints, indexes, views, comments and grants of all that was made, as Postgres has them."""
     ours = "(SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$|^pgcraft$|^legacy$')"
     return {
         "columns": eye.execute(
-            f"""
+            sql(f"""
             SELECT attrelid::regclass::text, attname, format_type(atttypid, atttypmod), attnotnull, attidentity,
                    attgenerated, pg_get_expr(adbin, adrelid), col_description(attrelid, attnum)
             FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
             LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
             WHERE relnamespace IN {ours} AND relkind IN ('r', 'v') AND attnum > 0 AND NOT attisdropped ORDER BY 1, 2
-            """
+            """)
         ).fetchall(),
         "constraints": eye.execute(
-            f"""
+            sql(f"""
             SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), obj_description(oid)
             FROM pg_constraint WHERE connamespace IN {ours} AND contypid = 0 ORDER BY 1, 2
-            """
+            """)
         ).fetchall(),
         "relations": eye.execute(
-            f"""
+            sql(f"""
             SELECT oid::regclass::text, relkind, relacl::text, obj_description(oid), reloptions,
                    CASE relkind WHEN 'i' THEN pg_get_indexdef(oid) WHEN 'v' THEN pg_get_viewdef(oid) END
             FROM pg_class WHERE relnamespace IN {ours} AND relkind IN ('r', 'v', 'i') ORDER BY 1
-            """
+            """)
         ).fetchall(),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from pgcraft_core.catalog.model import Catalog, CatalogRole, CatalogSchema
+from pgcraft_core.catalog.model import Catalog, CatalogRole, CatalogSchema, CatalogView
 from pgcraft_core.catalog.registry import Registry, RegistryEntry
 from pgcraft_core.compile import CompileInput, compile_resources
 from pgcraft_core.migrate.execute import Applied
@@ -36,6 +36,11 @@ API: Mapping[str, Any] = {
         {"role": WRITER, "privileges": ["select", "insert", "update", "delete"]},
     ],
 }
+
+
+def sql(text: str) -> Any:
+    """Return SQL that a test put together; the driver's types would have literals only."""
+    return text
 
 
 def load(document: Mapping[str, Any]) -> Any:
@@ -86,15 +91,18 @@ def compiled(*resources: Dimension | PostgREST, server_version: int = 180000, **
 def empty_catalog(**fields: Any) -> Catalog:
     """Return a database that holds nothing but the two API roles."""
     roles = {name: CatalogRole(name, False, True, False, False, None) for name in (READER, WRITER)}
-    return Catalog(
-        **{"server_version": 180000, "database": "w", "login": "l", "superuser": False, "roles": roles} | fields
-    )
+    given: dict[str, Any] = {"roles": roles, **fields}
+    return Catalog(server_version=180000, database="warehouse", login="login", superuser=False, **given)
 
 
 def catalog_of(registry: Registry | None) -> Catalog:
-    """Return a database that holds the schemas that were made in it, as far as planning looks."""
-    made = [identity.name for identity in registry.entries if identity.kind == "schema"] if registry else []
-    return empty_catalog(schemas={name: CatalogSchema(name, "owner") for name in made})
+    """Return a database that holds what was made in it, as far as planning looks."""
+    made = registry.entries if registry else {}
+    views = [QualifiedName(identity.schema, identity.name) for identity in made if identity.kind == "view"]
+    return empty_catalog(
+        schemas={item.name: CatalogSchema(item.name, "owner") for item in made if item.kind == "schema"},
+        views={view: CatalogView(1, view.schema, view.name, "owner", "", (), None) for view in views},
+    )
 
 
 def context(registry: Registry | None = None, catalog: Catalog | None = None) -> DraftContext:
@@ -160,7 +168,7 @@ def open_session(database: ScratchDatabase, **changes: Any) -> Generator[Session
     with psycopg.connect(database.url, autocommit=True) as connection:
         for role in (READER, WRITER):
             if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).rowcount == 0:
-                connection.execute(f"CREATE ROLE {role}")
+                connection.execute(sql(f"CREATE ROLE {role}"))
     with Session(settings(database, **changes)) as session:
         yield session
 

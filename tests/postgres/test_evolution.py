@@ -5,6 +5,7 @@ The oracle is a fresh deployment: whatever way led there, the database holds the
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,9 +13,10 @@ from typing import Any, Literal
 import psycopg
 import pytest
 
+from pgcraft_core.migrate.errors import StatementFailedError
 from pgcraft_core.migrate.session import Session
 from playground.postgres import ScratchDatabase
-from tests.corpus.world import API, compiled, deploy, dimension, open_session
+from tests.corpus.world import API, compiled, deploy, dimension, open_session, sql
 
 CODE = {"name": "code", "type": "varchar(8)", "nullable": False}
 NOTE = {"name": "note", "type": "text"}
@@ -203,8 +205,8 @@ def test_change_and_revert(any_database: ScratchDatabase, change: Change, filled
     ):
         deploy(session, things(change.before))
         if filled:
-            eye.execute(ROWS)
-        start, rows = shape(eye), eye.execute(data(change, "before")).fetchall()
+            eye.execute(sql(ROWS))
+        start, rows = shape(eye), eye.execute(sql(data(change, "before"))).fetchall()
 
         if waits(change.loses, filled):
             plan = session.plan(compiled(things(change.after), server_version=session.server_version))
@@ -217,7 +219,7 @@ def test_change_and_revert(any_database: ScratchDatabase, change: Change, filled
         deploy(session, things(change.after))
         assert shape(eye) == fresh(session, eye, change.after)
         if "label" not in str(change.before):
-            assert eye.execute(data(change, "after")).fetchall() == rows
+            assert eye.execute(sql(data(change, "after"))).fetchall() == rows
 
         if waits(change.loses_back, filled):
             plan = session.plan(compiled(things(change.before), server_version=session.server_version))
@@ -226,7 +228,7 @@ def test_change_and_revert(any_database: ScratchDatabase, change: Change, filled
             return
         deploy(session, things(reverted(change)))
         assert shape(eye, without=change.keeps) == start
-        assert eye.execute(data(change, "before")).fetchall() == rows
+        assert eye.execute(sql(data(change, "before"))).fetchall() == rows
         assert {name for name, *_ in shape(eye)["columns"]} - {name for name, *_ in start["columns"]} == change.keeps
         waiting = session.plan(compiled(things(reverted(change)), server_version=session.server_version)).waiting
         assert bool(waiting) == bool(change.keeps)
@@ -235,7 +237,7 @@ def test_change_and_revert(any_database: ScratchDatabase, change: Change, filled
 def test_removed_column_keeps_its_data_and_lets_writers_be(any_database: ScratchDatabase) -> None:
     with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
         deploy(session, things(altered(NOTE, nullable=False)))
-        eye.execute(ROWS)
+        eye.execute(sql(ROWS))
         deploy(session, things(columns(CODE, SIZE)))
         eye.execute("INSERT INTO geo.things (code, size) VALUES ('d', 4)")
         assert eye.execute("SELECT note FROM geo.things ORDER BY code").fetchall() == [("x",), ("y",), ("z",), (None,)]
@@ -262,7 +264,7 @@ def test_renaming_a_column_that_another_dimension_references(any_database: Scrat
 
     with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
         deploy(session, *pair({**CODE, "unique": True}))
-        eye.execute(ROWS)
+        eye.execute(sql(ROWS))
         eye.execute("INSERT INTO geo.parts (thing) VALUES ('a')")
         deploy(session, *pair({**CODE, "unique": True, "name": "kod", "renamedFrom": "code"}))
         constraints = {name: definition for name, definition, _ in shape(eye)["constraints"]}
@@ -279,7 +281,7 @@ def test_renaming_a_natural_key_with_references(any_database: ScratchDatabase) -
 
     with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
         deploy(session, *pair(CODE))
-        eye.execute(ROWS)
+        eye.execute(sql(ROWS))
         deploy(session, *pair({**CODE, "name": "kod", "renamedFrom": "code"}))
         constraints = {name: definition for name, definition, _ in shape(eye)["constraints"]}
         assert constraints["things_pkey"] == "PRIMARY KEY (kod)"
@@ -314,7 +316,7 @@ def waits(loss: Loss, filled: bool) -> bool:
 
 
 def things(spec: Mapping[str, Any]) -> Any:
-    given = {"columns": [CODE, NOTE, SIZE], "api": API} | dict(spec)
+    given: dict[str, Any] = {"columns": [CODE, NOTE, SIZE], "api": API} | dict(spec)
     listed = given.pop("columns")
     return dimension("things", *listed, **{key: value for key, value in given.items() if value is not None})
 
@@ -345,31 +347,30 @@ def shape(
     relations = "SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = %s::regnamespace"
     found = {
         "columns": eye.execute(
-            f"""
+            sql(f"""
             SELECT attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
                    pg_get_expr(adbin, adrelid), col_description(attrelid, attnum)
             FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
             WHERE attrelid IN ({relations}) AND attnum > 0 AND NOT attisdropped
-            """,
+            """),
             [schema],
         ),
         "constraints": eye.execute(
-            f"""
+            sql(f"""
             SELECT conname, replace(pg_get_constraintdef(oid), %s || '.', 'geo.'), obj_description(oid)
             FROM pg_constraint WHERE conrelid IN ({relations}) AND contype <> 'n' AND convalidated
-            """,
+            """),
             [schema, schema],
         ),
         "indexes": eye.execute(
-            f"""
-            SELECT indexrelid::regclass::oid::regclass::text ~ '.', replace(pg_get_indexdef(indexrelid), %s || '.', 'geo.'),
-                   obj_description(indexrelid)
+            sql(f"""
+            SELECT replace(pg_get_indexdef(indexrelid), %s || '.', 'geo.'), obj_description(indexrelid)
             FROM pg_index WHERE indrelid IN ({relations}) AND indisvalid
-            """,
+            """),
             [schema, schema],
         ),
         "tables": eye.execute(
-            f"SELECT obj_description(oid), relname FROM pg_class WHERE oid IN ({relations})", [schema]
+            sql(f"SELECT obj_description(oid), relname FROM pg_class WHERE oid IN ({relations})"), [schema]
         ),
         "view": eye.execute(
             """
@@ -377,7 +378,8 @@ def shape(
                    pg_get_expr(adbin, adrelid), col_description(attrelid, attnum), obj_description(c.oid),
                    array(SELECT a.grantee::regrole || ' ' || a.privilege_type FROM aclexplode(relacl) a
                          WHERE a.grantee <> c.relowner ORDER BY 1), c.reloptions
-            FROM pg_attribute JOIN pg_class c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+            FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+            LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
             WHERE attrelid = ANY (%s) AND attnum > 0 AND NOT attisdropped
             """,
             [[oid for oid, _ in api]],
@@ -390,7 +392,7 @@ def shape(
 
 def fresh(session: Session, eye: psycopg.Connection[Any], spec: Mapping[str, Any]) -> dict[str, set[Any]]:
     """Return the shape of a deployment that begins with this specification, elsewhere in the same database."""
-    wanted = {"columns": [CODE, NOTE, SIZE], "api": API} | dict(spec)
+    wanted: dict[str, Any] = {"columns": [CODE, NOTE, SIZE], "api": API} | dict(spec)
     listed = [dict(column) for column in wanted.pop("columns")]
     for column in listed:
         column.pop("renamedFrom", None)
@@ -405,3 +407,59 @@ def fresh(session: Session, eye: psycopg.Connection[Any], spec: Mapping[str, Any
 
 def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def test_columns_renamed_in_a_chain_keep_their_data(any_database: ScratchDatabase) -> None:
+    chain = columns(
+        CODE, {**NOTE, "name": "size_name", "renamedFrom": "note"}, {**SIZE, "name": "note", "renamedFrom": "size"}
+    )
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
+        deploy(session, things({}))
+        eye.execute(sql(ROWS))
+        deploy(session, things(chain))
+        deploy(session, things(chain))
+        rows = eye.execute("SELECT size_name, note FROM geo.things ORDER BY code").fetchall()
+        assert rows == [("x", 1), ("y", 2), ("z", 3)]
+
+
+def test_unique_is_made_anew_under_a_reference_of_the_table_to_itself(any_database: ScratchDatabase) -> None:
+    parent = {"name": "parent", "type": "varchar(8)", "references": {"dimension": "things", "column": "code"}}
+    unique = {"name": "u", "columns": ["code"]}
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
+        deploy(session, things(columns(CODE, parent) | {"uniques": [unique]}))
+        deploy(session, things(columns(CODE, parent) | {"uniques": [unique | {"nullsNotDistinct": True}]}))
+        constraints = {name: definition for name, definition, _ in shape(eye)["constraints"]}
+        assert constraints["things_u"] == "UNIQUE NULLS NOT DISTINCT (code)"
+        assert constraints["things_parent_fkey"] == "FOREIGN KEY (parent) REFERENCES geo.things(code)"
+
+
+def test_type_of_a_referenced_key_and_of_what_references_it(any_database: ScratchDatabase) -> None:
+    def pair(type_: str) -> list[Any]:
+        key = {"name": "k", "type": type_}
+        part = {"name": "thing", "type": type_, "references": {"dimension": "keyed"}}
+        return [
+            dimension("keyed", key, primary_key={"strategy": "Natural", "columns": ["k"]}, api=API),
+            dimension("parts", part, api=API),
+        ]
+
+    with (
+        open_session(any_database, approval="Never") as session,
+        psycopg.connect(any_database.url, autocommit=True) as eye,
+    ):
+        deploy(session, *pair("integer"))
+        eye.execute("INSERT INTO geo.keyed VALUES (1); INSERT INTO geo.parts (thing) VALUES (1)")
+        deploy(session, *pair("bigint"))
+        assert eye.execute("SELECT thing FROM api.parts JOIN api.keyed ON k = thing").fetchall() == [(1,)]
+
+
+def test_reference_and_the_unique_under_it_go_in_two_runs_at_most(any_database: ScratchDatabase) -> None:
+    reference = {"name": "thing", "type": "varchar(8)", "references": {"dimension": "things", "column": "code"}}
+    with open_session(any_database) as session:
+        deploy(session, things(altered(CODE, unique=True)), dimension("parts", reference))
+        after = [things({}), dimension("parts", {"name": "thing", "type": "varchar(8)"})]
+        for _ in range(2):
+            for migration in session.plan(compiled(*after, server_version=session.server_version)).migrations:
+                for group in migration.split():
+                    with contextlib.suppress(StatementFailedError):
+                        session.apply(group)
+        deploy(session, *after)

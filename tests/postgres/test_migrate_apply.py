@@ -28,17 +28,7 @@ from pgcraft_core.migrate.errors import (
 from pgcraft_core.migrate.session import Session
 from pgcraft_core.plan.model import PlannedMigration
 from playground.postgres import PostgresServer, ScratchDatabase
-from tests.corpus.world import (
-    API,
-    VERIFIER,
-    compiled,
-    deploy,
-    dimension,
-    open_session,
-    postgrest,
-    said,
-    settings,
-)
+from tests.corpus.world import API, VERIFIER, compiled, deploy, dimension, open_session, postgrest, said, settings, sql
 
 CODE = {"name": "code", "type": "varchar(8)", "nullable": False}
 SIZE = {"name": "size", "type": "integer"}
@@ -108,9 +98,9 @@ def test_two_sessions_do_not_write_at_once(any_database: ScratchDatabase) -> Non
 def test_session_is_not_idle_in_a_transaction_between_calls(database: ScratchDatabase) -> None:
     with open_session(database, actor="idler") as session, psycopg.connect(database.url, autocommit=True) as eye:
         state = "SELECT state FROM pg_stat_activity WHERE application_name = 'idler'"
-        assert eye.execute(state).fetchall() == [("idle",)]
+        assert eye.execute(sql(state)).fetchall() == [("idle",)]
         deploy(session, things(CODE))
-        assert eye.execute(state).fetchall() == [("idle",)]
+        assert eye.execute(sql(state)).fetchall() == [("idle",)]
 
 
 def test_lock_timeout_is_retried_until_the_table_is_free(any_database: ScratchDatabase) -> None:
@@ -238,7 +228,7 @@ def test_password_verifier_is_kept_nowhere(any_database: ScratchDatabase) -> Non
         row = eye.execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'warehouse_authenticator'").fetchone()
         assert row == (VERIFIER,)
         for table in ("revisions", "objects", "alembic_version"):
-            for (text,) in eye.execute(f"SELECT t::text FROM pgcraft.{table} AS t").fetchall():
+            for (text,) in eye.execute(sql(f"SELECT t::text FROM pgcraft.{table} AS t")).fetchall():
                 assert "SCRAM" not in text
         assert "SCRAM" not in migration.sql
         # Renewed only when it changed.
@@ -253,7 +243,7 @@ def test_password_verifier_is_in_no_error(database: ScratchDatabase) -> None:
     with open_session(database) as session, psycopg.connect(database.url, autocommit=True) as eye:
         deploy(session, api, **given)
         migration = only_migration(session, api, verifier_fingerprints={"warehouse_authenticator": "e" * 64})
-        eye.execute(f'ALTER ROLE "{database.owner}" NOCREATEROLE')
+        eye.execute(sql(f'ALTER ROLE "{database.owner}" NOCREATEROLE'))
         with pytest.raises(InsufficientPrivilegeError) as caught:
             session.apply(migration, {"warehouse_authenticator": VERIFIER})
         assert "SCRAM" not in str(caught.value)
@@ -264,28 +254,28 @@ def test_login_without_createrole_is_told_what_to_run(any_postgres: PostgresServ
     with any_postgres.scratch_database() as database:
         owner = f"{database.name}_owner"
         with psycopg.connect(database.url, autocommit=True) as admin:
-            admin.execute(f'ALTER ROLE "{database.owner}" NOCREATEROLE')
+            admin.execute(sql(f'ALTER ROLE "{database.owner}" NOCREATEROLE'))
             with open_session(database) as session:
                 migration = only_migration(session, things(CODE))
                 statements = [f"CREATE ROLE {owner} NOLOGIN", f"GRANT {owner} TO {database.owner}"]
                 for statement in statements:
                     with pytest.raises(InsufficientPrivilegeError, match=f"have an administrator run: {statement}"):
                         session.apply(migration)
-                    admin.execute(statement)
+                    admin.execute(sql(statement))
                 deploy(session, things(CODE))
 
 
 def test_login_that_does_not_own_the_database_is_told_what_to_run(any_postgres: PostgresServer) -> None:
     with any_postgres.scratch_database() as database, psycopg.connect(database.url, autocommit=True) as admin:
-        admin.execute(f'ALTER DATABASE "{database.name}" OWNER TO postgres')
+        admin.execute(sql(f'ALTER DATABASE "{database.name}" OWNER TO postgres'))
         with open_session(database) as session:
             migration = only_migration(session, things(CODE))
             statement = f"GRANT CREATE ON DATABASE {database.name} TO {database.name}_owner"
             with pytest.raises(InsufficientPrivilegeError, match=f"have an administrator run: {statement}"):
                 session.apply(migration)
-            admin.execute(f'CREATE ROLE "{database.name}_owner"')
-            admin.execute(f'GRANT "{database.name}_owner" TO "{database.owner}"')
-            admin.execute(statement)
+            admin.execute(sql(f'CREATE ROLE "{database.name}_owner"'))
+            admin.execute(sql(f'GRANT "{database.name}_owner" TO "{database.owner}"'))
+            admin.execute(sql(statement))
             deploy(session, things(CODE))
 
 
@@ -303,7 +293,7 @@ def test_schema_of_somebody_else_holds_back_only_what_is_to_be_in_it(any_postgre
                     failed.append(str(error))
             assert "GRANT USAGE, CREATE ON SCHEMA theirs" in failed[0]
             assert admin.execute("SELECT to_regclass('geo.things')").fetchone() != (None,)
-            admin.execute(f'GRANT USAGE, CREATE ON SCHEMA theirs TO "{database.name}_owner"')
+            admin.execute(sql(f'GRANT USAGE, CREATE ON SCHEMA theirs TO "{database.name}_owner"'))
             deploy(session, *wanted)
 
 
@@ -340,7 +330,7 @@ def test_two_databases_of_one_server_leave_each_other_alone(any_postgres: Postgr
             authenticator={"name": "two_login"},
         )
         with psycopg.connect(one.url, autocommit=True) as admin:
-            admin.execute(f'GRANT shared TO "{two.owner}" WITH ADMIN OPTION')
+            admin.execute(sql(f'GRANT shared TO "{two.owner}" WITH ADMIN OPTION'))
         deploy(second, apart, things(CODE))
         after = _roles(eye)
         theirs = {"shared", two.owner}
@@ -378,7 +368,7 @@ def _roles(eye: psycopg.Connection[Any]) -> dict[str, tuple[Any, ...]]:
 def locked(database: ScratchDatabase, table: str) -> Generator[None]:
     """Hold a lock on a table that lets nobody else even read it, until the block ends."""
     with psycopg.connect(database.url) as holder:
-        holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        holder.execute(sql(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
         yield
         holder.rollback()
 
@@ -386,7 +376,7 @@ def locked(database: ScratchDatabase, table: str) -> Generator[None]:
 def _await(eye: psycopg.Connection[Any], query: str) -> None:
     """Return once the query gives a row, as seen by the server itself; fail after 20 seconds."""
     eye.execute(
-        f"""
+        sql(f"""
         DO $$ BEGIN
           FOR i IN 1..2000 LOOP
             PERFORM pg_stat_clear_snapshot();
@@ -395,5 +385,5 @@ def _await(eye: psycopg.Connection[Any], query: str) -> None:
           END LOOP;
           RAISE 'it did not happen within 20 s';
         END $$
-        """
+        """)
     )

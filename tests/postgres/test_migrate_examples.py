@@ -27,23 +27,31 @@ def test_geo_is_deployed_granted_and_then_left_alone(any_database: ScratchDataba
         done = deploy(session, *rest, **given)
         assert len(done) == 1
         kinds = eye.execute(
-            "SELECT relkind::text, count(*) FROM pg_class WHERE relnamespace IN ('geo'::regnamespace, 'api'::regnamespace)"
-            " AND relkind IN ('r', 'v') GROUP BY 1"
+            """
+            SELECT relkind::text, count(*) FROM pg_class
+            WHERE relnamespace IN ('geo'::regnamespace, 'api'::regnamespace) AND relkind IN ('r', 'v') GROUP BY 1
+            """
         ).fetchall()
         dimensions = [item for item in rest if isinstance(item, Dimension)]
         assert dict(kinds) == {"r": len(dimensions), "v": len(dimensions)}
         may = eye.execute(
             """
             SELECT role, privilege, bool_and(has_table_privilege(role, c.oid, privilege))
-            FROM pg_class c, unnest(ARRAY['web_anon', 'editor']) role, unnest(ARRAY['select', 'insert', 'delete']) privilege
+            FROM pg_class c, unnest(ARRAY['web_anon', 'editor']) role,
+                 unnest(ARRAY['select', 'insert', 'delete']) privilege
             WHERE relnamespace = 'api'::regnamespace GROUP BY 1, 2
             """
         ).fetchall()
         assert Counter(role for role, _, granted in may if granted) == {"web_anon": 1, "editor": 3}
-        base = "SELECT bool_or(has_schema_privilege(role, 'geo', 'usage')) FROM unnest(ARRAY['web_anon', 'editor']) role"
+        base = (
+            "SELECT bool_or(has_schema_privilege(role, 'geo', 'usage')) FROM unnest(ARRAY['web_anon', 'editor']) role"
+        )
         assert eye.execute(base).fetchone() == (False,)
         login = eye.execute(
-            "SELECT rolcanlogin, rolinherit, rolsuper, rolcreaterole FROM pg_roles WHERE rolname = 'warehouse_authenticator'"
+            """
+            SELECT rolcanlogin, rolinherit, rolsuper, rolcreaterole
+            FROM pg_roles WHERE rolname = 'warehouse_authenticator'
+            """
         ).fetchone()
         assert login == (True, False, False, False)
         eye.execute("SET ROLE warehouse_authenticator; SET ROLE editor; RESET ROLE")

@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from pgcraft_core.migrate.errors import StatementFailedError
+from pgcraft_core.migrate.errors import InsufficientPrivilegeError, StatementFailedError, VerificationError
 from playground.postgres import ScratchDatabase
-from tests.corpus.world import API, compiled, deploy, dimension, open_session, said
+from tests.corpus.world import API, compiled, deploy, dimension, open_session, said, sql
 
 CODE = {"name": "code", "type": "varchar(8)", "nullable": False}
 SIZE = {"name": "size", "type": "integer"}
@@ -92,7 +92,7 @@ def test_referenced_unique_is_not_taken_from_under_a_foreign_key(any_database: S
         deploy(session, things({**CODE, "unique": True}))
         stranger.execute("CREATE TABLE public.theirs (thing varchar(8) REFERENCES geo.things (code))")
         (migration,) = session.plan(compiled(things(CODE), server_version=session.server_version)).migrations
-        with pytest.raises(StatementFailedError, match="constraint theirs_thing_fkey on table .*theirs depends on"):
+        with pytest.raises(StatementFailedError, match=r"constraint theirs_thing_fkey on table .*theirs depends on"):
             session.apply(migration)
 
 
@@ -108,11 +108,10 @@ def test_existing_table_and_view_are_conflicts(any_database: ScratchDatabase) ->
             server_version=session.server_version,
         )
         plan = session.plan(units)
+        untouched = "exists already and was not made by pgcraft, which leaves it untouched; choose another name"
         assert said(plan).splitlines() == [
-            "Dimension platform/things: spec.table: table geo.things exists already and was not made by pgcraft, "
-            "which leaves it untouched; choose another name",
-            "Dimension platform/others: spec.api: view api.others exists already and was not made by pgcraft, "
-            "which leaves it untouched; choose another name",
+            f"Dimension platform/things: spec.table: table geo.things {untouched}",
+            f"Dimension platform/others: spec.api: view api.others {untouched}",
         ]
 
 
@@ -146,7 +145,44 @@ def test_drift_is_said_and_not_repaired(any_database: ScratchDatabase, by_hand: 
         deploy(session, resource)
         if "TYPE" in by_hand:
             hand.execute("DROP VIEW api.things")
-        hand.execute(by_hand)
+        hand.execute(sql(by_hand))
         plan = session.plan(compiled(resource, server_version=session.server_version))
         assert plan.is_empty
         assert said_of_it in [sentence for found in plan.drift.values() for sentence in found]
+
+
+def test_view_dropped_by_hand_is_made_anew_with_the_next_change(any_database: ScratchDatabase) -> None:
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as hand:
+        deploy(session, things(CODE))
+        hand.execute("DROP VIEW api.things")
+        for migration in session.plan(compiled(things(CODE, SIZE), server_version=session.server_version)).migrations:
+            session.apply(migration)
+        deploy(session, things(CODE, SIZE))
+        may = "SELECT has_column_privilege('reader', 'api.things', 'size', 'select')"
+        assert hand.execute(sql(may)).fetchone() == (True,)
+
+
+def test_default_privileges_that_would_open_a_new_view_stop_it(any_database: ScratchDatabase) -> None:
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as admin:
+        deploy(session, things(CODE))
+        owner = f"{any_database.name}_owner"
+        admin.execute(
+            sql(f'ALTER DEFAULT PRIVILEGES FOR ROLE "{owner}" IN SCHEMA api GRANT SELECT ON TABLES TO PUBLIC')
+        )
+        units = compiled(things(CODE), dimension("others", CODE, api=API), server_version=session.server_version)
+        (migration,) = session.plan(units).migrations
+        with pytest.raises(VerificationError, match=r"PUBLIC would have SELECT on api\.others") as caught:
+            session.apply(migration)
+        admin.execute(sql(str(caught.value).partition("Run: ")[2]))
+        session.apply(migration)
+
+
+def test_expressions_need_temporary_tables_and_say_so(any_database: ScratchDatabase) -> None:
+    checked = [{"name": "sane", "expression": "size > 0"}]
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as admin:
+        deploy(session, things(CODE, SIZE))
+        admin.execute(sql(f'REVOKE TEMPORARY ON DATABASE "{any_database.name}" FROM PUBLIC'))
+        with pytest.raises(InsufficientPrivilegeError, match="TEMPORARY") as caught:
+            session.plan(compiled(things(CODE, SIZE, checks=checked), server_version=session.server_version))
+        admin.execute(sql(str(caught.value).partition("have an administrator run: ")[2]))
+        deploy(session, things(CODE, SIZE, checks=checked))

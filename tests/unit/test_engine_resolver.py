@@ -137,7 +137,7 @@ def test_wrong_number_of_values_names_the_step() -> None:
     class Short(Halves):
         @requires(SEED)
         @produces(LEFT, RIGHT)
-        def halve(self, seed: int) -> tuple[int]:  # ty: ignore[invalid-method-override]
+        def halve(self, seed: int) -> tuple[int]:  # ty: ignore[incompatible-method-override]
             return (seed,)
 
     with pytest.raises(PluginDefinitionError, match=r"step halves\.halve declares 2 keys but returned 1 values"):
@@ -275,5 +275,5 @@ def test_bad_choice_of_plugins_is_said_with_its_path(third_party: Compiler) -> N
 
 
 def test_extension_that_is_not_installed_is_named() -> None:
-    with pytest.raises(ExtensionNotFoundError, match="extension nope is not installed; installed are: .*postgrest"):
+    with pytest.raises(ExtensionNotFoundError, match=r"extension nope is not installed; installed are: .*postgrest"):
         load_extensions(["postgrest", "nope"])
