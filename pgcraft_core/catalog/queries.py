@@ -1,8 +1,9 @@
 """The bulk queries of pg_catalog, one statement a subject; all run under `search_path = pg_catalog`.
 
-Each returns all objects of its subject in the schemas (`%(schemas)s`, an array of names), so that reading costs the
-same few round trips whatever the database holds. None takes a lock beyond what Postgres's own rendering functions take,
-and none reads a table's file: a migration that holds a table elsewhere delays only the reading of that table's views.
+Each returns all objects of its subject in the schemas (`%(schemas)s`, an array of names), or those that hang on
+relations of some names (`%(names)s`, null for all), so that reading costs the same few round trips whatever the
+database holds. None takes a lock beyond what Postgres's own rendering functions take, and none reads a table's file: a
+migration that holds a table elsewhere delays only the reading of that table's views.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner),
   LEFT JOIN pg_description d
     ON d.classoid = 'pg_class'::regclass AND d.objoid = c.oid AND d.objsubid = 0
  WHERE n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
 """
 
 COLUMNS = """
@@ -71,6 +73,7 @@ SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnot
   LEFT JOIN pg_description d
     ON d.classoid = 'pg_class'::regclass AND d.objoid = a.attrelid AND d.objsubid = a.attnum
  WHERE n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
    AND c.relkind IN ('r', 'p', 'v')
    AND a.attnum > 0
    AND NOT a.attisdropped
@@ -86,6 +89,7 @@ SELECT con.conrelid, con.conname, con.contype, pg_get_constraintdef(con.oid), co
   LEFT JOIN pg_description d
     ON d.classoid = 'pg_constraint'::regclass AND d.objoid = con.oid
  WHERE n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
    AND c.relkind IN ('r', 'p')
    AND con.contype IN ('p', 'u', 'c', 'f', 'x')
  ORDER BY con.conrelid, con.conname
@@ -102,6 +106,7 @@ SELECT i.indrelid, ic.relname, pg_get_indexdef(i.indexrelid), i.indisvalid AND i
   LEFT JOIN pg_description d
     ON d.classoid = 'pg_class'::regclass AND d.objoid = i.indexrelid AND d.objsubid = 0
  WHERE n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
    AND c.relkind IN ('r', 'p')
    AND con.oid IS NULL
  ORDER BY i.indrelid, ic.relname
@@ -115,6 +120,7 @@ SELECT t.tgrelid, t.tgname, pg_get_triggerdef(t.oid), t.tgenabled, d.description
   LEFT JOIN pg_description d
     ON d.classoid = 'pg_trigger'::regclass AND d.objoid = t.oid
  WHERE n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
    AND NOT t.tgisinternal
  ORDER BY t.tgrelid, t.tgname
 """
@@ -127,6 +133,7 @@ SELECT DISTINCT grants.relation, coalesce(r.rolname, 'PUBLIC'), grants.privilege
           JOIN pg_namespace n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
          WHERE n.nspname = ANY (%(schemas)s)
+           AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
         UNION ALL
         SELECT c.oid, c.relowner, a.attname, acl.*
           FROM pg_attribute a
@@ -134,6 +141,7 @@ SELECT DISTINCT grants.relation, coalesce(r.rolname, 'PUBLIC'), grants.privilege
           JOIN pg_namespace n ON n.oid = c.relnamespace
          CROSS JOIN LATERAL aclexplode(a.attacl) AS acl
          WHERE n.nspname = ANY (%(schemas)s)
+           AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
            AND a.attacl IS NOT NULL
            AND NOT a.attisdropped) AS grants
   LEFT JOIN pg_roles r ON r.oid = grants.grantee
@@ -152,5 +160,6 @@ SELECT DISTINCT n.nspname, c.relname, vn.nspname, v.relname
    AND dep.refclassid = 'pg_class'::regclass
    AND dep.refobjid <> rule.ev_class
    AND n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
  ORDER BY 1, 2, 3, 4
 """

@@ -32,8 +32,12 @@ _VIEW_KIND = "v"
 _VIRTUAL = "v"
 
 
-def read_catalog(connection: Connection, schemas: Collection[str], roles: Collection[str]) -> Catalog:
+def read_catalog(
+    connection: Connection, schemas: Collection[str], roles: Collection[str], names: Collection[str] | None = None
+) -> Catalog:
     """Return what the database holds of these schemas and roles, read as one snapshot.
+
+    Where `names` are given, relations of other names are left out.
 
     Names that do not exist are simply absent from the result. Runs in the caller's transaction where one has begun,
     else in a read-only one of its own. Needs no privileges on the objects.
@@ -42,10 +46,15 @@ def read_catalog(connection: Connection, schemas: Collection[str], roles: Collec
         sqlalchemy.exc.DBAPIError: the database is away, or a lock on a table of a view was not had in time.
     """
     with consistent_reading(connection):
-        return _read(connection, {"schemas": sorted(schemas), "roles": sorted(roles)})
+        asked = {
+            "schemas": sorted(schemas),
+            "roles": sorted(roles),
+            "names": sorted(names) if names is not None else None,
+        }
+        return _read(connection, asked)
 
 
-def _read(connection: Connection, asked: Mapping[str, list[str]]) -> Catalog:
+def _read(connection: Connection, asked: Mapping[str, list[str] | None]) -> Catalog:
     def rows(statement: str) -> Sequence[Row]:
         return fetch(connection, statement, asked)
 

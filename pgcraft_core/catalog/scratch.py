@@ -208,9 +208,9 @@ def add_index(statement: Statement, table: Table, index: Index) -> None:
 
 
 _NOT_THE_AUTHORS = ("08", "25", "40", "53", "55", "57", "58", "XX001", "XX002")
-"""SQLSTATE classes that say something of the server or the session: connection, transaction, conflict, resources, locks,
-operators, system, corruption. All others are the SQL's own doing, also XX000: some functions of pg_catalog raise it at
-arguments they do not expect, and one author's must not keep the plan from all others."""
+"""SQLSTATE classes that say something of the server or the session: connection, transaction, conflict, resources,
+locks, operators, system, corruption. All others are the SQL's own doing, also XX000: some functions of pg_catalog raise
+it at arguments they do not expect, and one author's expression must not keep the plan from all others."""
 
 _HINTS = {
     "42703": "an expression sees the columns of its own table only",

@@ -32,8 +32,6 @@ from pgcraft_core.migrate.verify import verify_changes
 from pgcraft_core.plan.model import PlannedMigration, RegistryChange
 from pgcraft_core.plan.operations.base import Actor, Operation
 from pgcraft_core.plan.operations.view import CreateView
-from pgcraft_core.schema.objects import AnyObject
-from pgcraft_core.schema.view import View
 
 LOCK_ATTEMPTS = 5
 """How often a migration is tried before others of the database get their turn; whoever asked comes back later."""
@@ -116,8 +114,7 @@ def _run_once(
             ),
             settings,
         )
-        schemas, roles = _touched(migration.changes)
-        catalog = read_catalog(connection, schemas, roles)
+        catalog = read_catalog(connection, *_touched(migration.changes))
         made = {operation.target for operation in operations if isinstance(operation, CreateView)}
         verify_changes(migration.changes, made, catalog, settings.owner_role)
         record_changes(connection, migration.changes, catalog, revision, settings)
@@ -148,11 +145,10 @@ def _as_text(statements: Sequence[str]) -> str:
     return "".join(f"{statement};\n" for statement in statements)
 
 
-def _touched(changes: Sequence[RegistryChange]) -> tuple[set[str], set[str]]:
-    """Return the schemas and roles whose rendering a migration can have changed."""
-    objects: list[AnyObject] = [change.object for change in changes if change.object is not None]
+def _touched(changes: Sequence[RegistryChange]) -> tuple[set[str], set[str], set[str]]:
+    """Return the schemas, the roles and the names of relations whose rendering a migration can have changed."""
+    relations = [change.id for change in changes if change.id.kind in {"table", "view"}]
     schemas = {change.id.schema for change in changes if change.id.schema}
     schemas |= {change.id.name for change in changes if change.id.kind == "schema"}
-    schemas |= {item.base_schema for item in objects if isinstance(item, View)}
     roles = {change.id.name for change in changes if change.id.kind in {"role", "schema_grant"}}
-    return schemas, roles
+    return schemas, roles, {identity.name for identity in relations}
