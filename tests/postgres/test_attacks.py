@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,9 +61,9 @@ def victim(*columns: dict[str, Any], **spec: Any) -> Dimension:
 
 
 @contextmanager
-def session_on(database: ScratchDatabase) -> Generator[Session]:
+def session_on(database: ScratchDatabase, owner: str = OWNER) -> Generator[Session]:
     with open_session(
-        database, owner_role=OWNER, allowed_schemas=lambda claimant: allowed_schemas(claimant.namespace, DATABASE)
+        database, owner_role=owner, allowed_schemas=lambda claimant: allowed_schemas(claimant.namespace, DATABASE)
     ) as session:
         yield session
 
@@ -110,7 +110,42 @@ EVERYWHERE = {
     "spec.indexes[where]",
 }
 
+
 CANARY = "CREATE TABLE public.canary AS SELECT 1 AS alive"
+
+TRAPS = """
+CREATE SCHEMA sea; CREATE SCHEMA geo; GRANT ALL ON SCHEMA geo, sea TO PUBLIC;
+CREATE SEQUENCE geo.sprung; GRANT ALL ON SEQUENCE geo.sprung TO PUBLIC;
+CREATE FUNCTION geo.lower(text) RETURNS text IMMUTABLE LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM nextval('geo.sprung'); RETURN $1; END $$;
+CREATE FUNCTION geo.same(text, text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM nextval('geo.sprung'); RETURN true; END $$;
+CREATE OPERATOR geo.= (LEFTARG = text, RIGHTARG = text, FUNCTION = geo.same);
+CREATE DOMAIN geo.word AS text; CREATE DOMAIN sea.word AS text;
+CREATE TYPE geo.text AS ENUM ('a');
+"""
+
+
+@pytest.fixture(scope="module")
+def besieged(any_postgres: PostgresServer) -> Iterator[tuple[ScratchDatabase, Session]]:
+    """A database with traps and the victim in it, for attacks of which nothing may be left."""
+    with any_postgres.scratch_database("besieged") as database:
+        query(database, f"{CANARY}; {TRAPS}")
+        with session_on(database, owner="besieged_owner") as session:
+            apply(session, victim())
+            yield database, session
+
+
+def refused_everywhere(besieged: tuple[ScratchDatabase, Session], text: str) -> None:
+    """See that a condition is refused in every place, changes nothing and springs no trap."""
+    database, session = besieged
+    planned = plan(session, everywhere(text), victim())
+    assert {finding.path for finding in planned.diagnostics[EVIL]} == EVERYWHERE
+    assert planned.diagnostics.keys() == {EVIL}
+    assert planned.is_empty
+    left = "SELECT alive, to_regclass('geo.evil'), (SELECT is_called FROM geo.sprung) FROM public.canary"
+    assert query(database, left) == [(1, None, False)]
+
 
 HOSTILE_NAMES = [
     'a"; DROP TABLE public.canary; --',
@@ -206,15 +241,8 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize("text", ESCAPES)
-def test_no_text_leaves_its_parentheses(any_database: ScratchDatabase, text: str) -> None:
-    query(any_database, CANARY)
-    with session_on(any_database) as session:
-        planned = apply(session, everywhere(text), victim())
-    assert {finding.path for finding in planned.diagnostics[EVIL]} == EVERYWHERE
-    assert planned.diagnostics.keys() == {EVIL}
-    assert query(
-        any_database, "SELECT alive, to_regclass('geo.evil'), to_regclass('geo.victim') IS NULL FROM canary"
-    ) == [(1, None, False)]
+def test_no_text_leaves_its_parentheses(besieged: tuple[ScratchDatabase, Session], text: str) -> None:
+    refused_everywhere(besieged, text)
 
 
 @pytest.mark.parametrize(
@@ -264,27 +292,8 @@ def test_no_text_leaves_its_parentheses(any_database: ScratchDatabase, text: str
         "code::sea.word = ''",
     ],
 )
-def test_nothing_but_its_own_row_is_reached(database: ScratchDatabase, text: str) -> None:
-    query(database, TRAPS)
-    with session_on(database) as session:
-        apply(session, victim())
-        planned = apply(session, everywhere(text), victim())
-    assert {finding.path for finding in planned.diagnostics[EVIL]} == EVERYWHERE
-    assert planned.diagnostics.keys() == {EVIL}
-    assert query(database, "SELECT is_called FROM geo.sprung") == [(False,)]
-
-
-TRAPS = """
-CREATE SCHEMA sea; CREATE SCHEMA geo; GRANT ALL ON SCHEMA geo, sea TO PUBLIC;
-CREATE SEQUENCE geo.sprung; GRANT ALL ON SEQUENCE geo.sprung TO PUBLIC;
-CREATE FUNCTION geo.lower(text) RETURNS text IMMUTABLE LANGUAGE plpgsql
-    AS $$ BEGIN PERFORM nextval('geo.sprung'); RETURN $1; END $$;
-CREATE FUNCTION geo.same(text, text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql
-    AS $$ BEGIN PERFORM nextval('geo.sprung'); RETURN true; END $$;
-CREATE OPERATOR geo.= (LEFTARG = text, RIGHTARG = text, FUNCTION = geo.same);
-CREATE DOMAIN geo.word AS text; CREATE DOMAIN sea.word AS text;
-CREATE TYPE geo.text AS ENUM ('a');
-"""
+def test_nothing_but_its_own_row_is_reached(besieged: tuple[ScratchDatabase, Session], text: str) -> None:
+    refused_everywhere(besieged, text)
 
 
 def test_objects_in_the_given_schemas_shadow_nothing(any_database: ScratchDatabase) -> None:
