@@ -45,14 +45,14 @@ class CompileInput:
     """Everything one database is compiled from.
 
     `dimensions` and `postgrests` are all that refer to the Database, from every namespace; `server_version` is in
-    Postgres's own form (180006); `verifier_fingerprints` are the SHA-256 of logins' SCRAM verifiers, by role name.
+    Postgres's own form (180006); `verifier_fingerprints` are the SHA-256 of the SCRAM verifiers of PostgRESTs' logins.
     """
 
     database: Database
     database_name: str
     dimensions: tuple[Dimension, ...] = ()
     postgrests: tuple[PostgREST, ...] = ()
-    verifier_fingerprints: Mapping[str, str] = field(default_factory=dict)
+    verifier_fingerprints: Mapping[Claimant, str] = field(default_factory=dict)
     server_version: int = 180000
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
 
 import psycopg
 from alembic.autogenerate.api import AutogenContext
@@ -17,10 +16,21 @@ from pgcraft_core.migrate.translate import translate_error
 from pgcraft_core.plan.operations.base import Operation
 from pgcraft_core.plan.operations.role import SetRolePassword
 from pgcraft_core.sql.identifiers import quote_identifier
-from pgcraft_core.sql.literals import quote_literal
 
 VERIFIERS_OPTION = "pgcraft_verifiers"
-"""Name of the migration context's option that hands over SCRAM verifiers, by role name."""
+"""Name of the migration context's option that hands over SCRAM verifiers, by their SHA-256."""
+
+_HAND_OVER = "SELECT set_config('pgcraft.login', %(role)s, true), set_config('pgcraft.verifier', %(verifier)s, true)"
+
+_ALTER_LOGIN = """
+DO $$
+BEGIN
+  EXECUTE format(
+    'ALTER ROLE %I PASSWORD %L', current_setting('pgcraft.login'), current_setting('pgcraft.verifier')
+  );
+END
+$$
+"""
 
 
 @Operations.implementation_for(Operation)
@@ -35,19 +45,25 @@ def run_operation(operations: Operations, operation: Operation) -> None:
 def run_set_role_password(operations: Operations, operation: SetRolePassword) -> None:
     """Set a login's SCRAM verifier, which was handed over beside the plan.
 
+    It travels as a bound parameter and becomes SQL within the server only, so that a server that logs DDL does not log
+    it, nor does an error show it.
+
     Raises:
-        MigrationError: the verifier of this login was not handed over.
+        MigrationError: the verifier was not handed over, or as Postgres says.
     """
     verifiers: Mapping[str, str] = operations.migration_context.opts.get(VERIFIERS_OPTION, {})
-    verifier = verifiers.get(operation.role)
+    verifier = verifiers.get(operation.verifier_fingerprint)
     if verifier is None:
         raise MigrationError(f"the password of login {operation.role} was not handed over; plan again")
-    role = quote_identifier(operation.role)
+    driver = driver_of(operations.get_bind())
     try:
-        driver_of(operations.get_bind()).execute(cast("Any", f"ALTER ROLE {role} PASSWORD {quote_literal(verifier)}"))
+        driver.execute(_HAND_OVER, {"role": operation.role, "verifier": verifier})
+        driver.execute(_ALTER_LOGIN)
+        driver.execute(_HAND_OVER, {"role": "", "verifier": ""})
     except psycopg.Error as error:
-        # The statement itself is not to be repeated in a message, which ends up in a status.
-        raise translate_error(error, f"ALTER ROLE {role} PASSWORD …") from None
+        # Only what was attempted is told: a message ends up in a status.
+        attempted = f"ALTER ROLE {quote_identifier(operation.role)} PASSWORD …"
+        raise translate_error(error, attempted) from None
 
 
 @renderers.dispatch_for(Operation)

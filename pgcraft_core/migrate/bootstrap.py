@@ -76,6 +76,19 @@ class Standing:
         """Whether migrations can run."""
         return self.may_become_owner and self.owner_may_create and self.history_owner is not None
 
+    def check_history_owner(self, owner_role: str) -> None:
+        """Check that the history, where there is one, is ours.
+
+        Raises:
+            InsufficientPrivilegeError: another owner role holds it.
+        """
+        if self.history_owner not in {None, owner_role}:
+            raise InsufficientPrivilegeError(
+                f"schema pgcraft of this database belongs to role {self.history_owner}, not {owner_role}: another "
+                f"Database manages it; set spec.owner to {self.history_owner} and spec.ownerId to the same as there, "
+                "or use another database"
+            )
+
 
 def read_standing(connection: Connection, owner_role: str, server_version: int) -> Standing:
     """Return how far a database is prepared; writes nothing."""
@@ -104,46 +117,36 @@ def prepare(connection: Connection, owner_role: str, owner_id: str, server_versi
     """
     standing = read_standing(connection, owner_role, server_version)
     roll_back(connection)
-    if standing.history_owner not in {None, owner_role}:
-        raise InsufficientPrivilegeError(
-            f"schema pgcraft of this database belongs to role {standing.history_owner}, not {owner_role}; "
-            f"set spec.owner of the Database to {standing.history_owner}"
-        )
+    standing.check_history_owner(owner_role)
     if standing.is_complete:
         return
     owner = quote_identifier(owner_role)
     with transaction(connection):
-        if not standing.owner_exists:
-            _need(connection, f"CREATE ROLE {owner} NOLOGIN")
-            _need(connection, comment_on(f"ROLE {owner}", ownership_mark(owner_id)))
-        if not standing.may_become_owner:
-            options = " WITH INHERIT FALSE, SET TRUE" if server_version >= POSTGRES_16 else ""
-            _need(connection, f"GRANT {owner} TO {_login(connection)}{options}")
-        if not standing.owner_may_create:
-            _need(connection, f"GRANT CREATE ON DATABASE {_database(connection)} TO {owner}")
+        for statement in (needed := _statements(standing, connection, owner, owner_id, server_version)):
+            try:
+                execute(connection, statement)
+            except InsufficientPrivilegeError as error:
+                raise InsufficientPrivilegeError(
+                    f"the login {driver_of(connection).info.user} may not prepare the database ({error}); "
+                    f"have an administrator run: {' '.join(f'{item};' for item in needed)}"
+                ) from error
         if standing.history_owner is None:
             execute(connection, f"SET LOCAL ROLE {owner}")
             for statement in TABLES:
                 execute(connection, statement)
 
 
-def _need(connection: Connection, statement: str) -> None:
-    try:
-        execute(connection, statement)
-    except InsufficientPrivilegeError as error:
-        raise InsufficientPrivilegeError(
-            f"the login {_login_after_error(connection)} may not prepare the database ({error}); "
-            f"have an administrator run: {statement};"
-        ) from error
-
-
-def _login(connection: Connection) -> str:
-    return quote_identifier(execute(connection, "SELECT current_user")[0][0])
-
-
-def _login_after_error(connection: Connection) -> str:
-    return driver_of(connection).info.user
-
-
-def _database(connection: Connection) -> str:
-    return quote_identifier(execute(connection, "SELECT current_database()")[0][0])
+def _statements(
+    standing: Standing, connection: Connection, owner: str, owner_id: str, server_version: int
+) -> list[str]:
+    """Return what makes the owner role able to own: all of it, so that whoever has to help does so once."""
+    login, database = execute(connection, "SELECT current_user, current_database()")[0]
+    statements: list[str] = []
+    if not standing.owner_exists:
+        statements += [f"CREATE ROLE {owner} NOLOGIN", comment_on(f"ROLE {owner}", ownership_mark(owner_id))]
+    if not standing.may_become_owner:
+        options = " WITH INHERIT FALSE, SET TRUE" if server_version >= POSTGRES_16 else ""
+        statements.append(f"GRANT {owner} TO {quote_identifier(login)}{options}")
+    if not standing.owner_may_create:
+        statements.append(f"GRANT CREATE ON DATABASE {quote_identifier(database)} TO {owner}")
+    return statements

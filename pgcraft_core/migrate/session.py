@@ -29,6 +29,7 @@ from pgcraft_core.plan.draft import (
     released_claimants,
 )
 from pgcraft_core.plan.drift import find_drift
+from pgcraft_core.plan.fill import refuse_unfillable
 from pgcraft_core.plan.model import Plan, PlannedMigration
 from pgcraft_core.plan.scope import roles_of, schemas_of
 from pgcraft_core.plan.settle import reject, settle
@@ -109,6 +110,7 @@ class Session:
         connection = self._open_connection()
         standing = read_standing(connection, self._settings.owner_role, self._server_version)
         roll_back(connection)
+        standing.check_history_owner(self._settings.owner_role)
         role = self._settings.owner_role if standing.may_become_owner else None
         with transaction(connection, role, lock_timeout_ms=self._settings.lock_timeout_ms, one_snapshot=True):
             registry = read_registry(connection)
@@ -132,11 +134,12 @@ class Session:
             )
             drafts, held_back = hold_back(_draft(units, settled.accepted, context), catalog)
             evidence = read_row_evidence(connection, drafts, catalog)
+        drafts, unfillable = refuse_unfillable(drafts, evidence)
         ready, waiting = assemble(drafts, evidence, self._settings.approval)
         return Plan(
             migrations=ready,
             waiting=waiting,
-            diagnostics={**settled.diagnostics, **held_back},
+            diagnostics={**settled.diagnostics, **held_back, **unfillable},
             drift=find_drift(registry, catalog, self._settings.owner_id),
             releases=released_claimants(units, context),
             applied=registry.objects_by_claimant(self._settings.owner_id),
@@ -149,7 +152,7 @@ class Session:
     def apply(self, migration: PlannedMigration, verifiers: Mapping[str, str] | None = None) -> Applied:
         """Run a migration and record it, all in one transaction.
 
-        `verifiers` are the SCRAM verifiers of logins, by role name.
+        `verifiers` are the SCRAM verifiers of logins, by their SHA-256 as the plan's operations name it.
 
         Raises:
             AnotherWriterError: somebody else is migrating this database.

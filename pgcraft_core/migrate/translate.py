@@ -43,8 +43,10 @@ _WAYS_OUT = {
 }
 
 
-_NAMING_DEPENDANTS = {"2BP01", "0A000"}
-"""Errors whose detail says what stands in the way; those of others may quote rows, which belong in no status."""
+_TELLING = {"2BP01", "0A000", "42804", "42830"}
+"""Errors whose detail names objects and types; that of others may quote rows, which belong in no status."""
+
+_NO_TLS = "server does not support SSL"
 
 
 def translate_error(error: BaseException, statement: str = "") -> MigrationError:
@@ -58,7 +60,8 @@ def translate_error(error: BaseException, statement: str = "") -> MigrationError
     if sqlstate in _REFUSED or "password authentication failed" in message:
         return CredentialsRefusedError(f"the database refuses the login: {message}")
     if sqlstate in _UNAVAILABLE or sqlstate.startswith("08") or _is_lost(error, sqlstate):
-        return DatabaseUnavailableError(f"the database is not available: {message}")
+        hint = "; set spec.connection.sslMode to disable, or turn TLS on there" if _NO_TLS in message else ""
+        return DatabaseUnavailableError(f"the database is not available: {message}{hint}")
     if sqlstate in _BLOCKED or _CONCURRENT in message:
         return LockTimeoutError(f"other sessions hold locks: {message}")
     if sqlstate == _CANCELLED:
@@ -66,7 +69,7 @@ def translate_error(error: BaseException, statement: str = "") -> MigrationError
     if sqlstate == _PRIVILEGE:
         return InsufficientPrivilegeError(f"{message}{_while_running(statement)}")
     way_out = _WAYS_OUT.get(sqlstate, error.diag.message_hint or "")
-    if sqlstate in _NAMING_DEPENDANTS and error.diag.message_detail:
+    if error.diag.message_detail and sqlstate in _TELLING:
         message = f"{message}: {', '.join(error.diag.message_detail.splitlines())}"
     text = f"{message} (SQLSTATE {sqlstate})" + (f"; {way_out}" if way_out else "")
     return StatementFailedError(

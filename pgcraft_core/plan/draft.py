@@ -21,7 +21,7 @@ from pgcraft_core.plan.operations.column import (
     RenameColumn,
     ReplaceByGeneratedColumn,
 )
-from pgcraft_core.plan.operations.registration import Release, TakeBack
+from pgcraft_core.plan.operations.registration import Forget, Release, TakeBack
 from pgcraft_core.plan.operations.role import DropRole
 from pgcraft_core.plan.operations.schema import CreateSchema, GrantSchemaUsage, OpenSchema, RevokeSchemaUsage
 from pgcraft_core.plan.operations.view import CreateView, DropView
@@ -98,16 +98,17 @@ def draft_unit(unit: Unit, context: DraftContext) -> list[Draft]:
     removals: list[Draft] = []
     pinned: dict[QualifiedName, set[str]] = {}
     for table in tables:
-        applied = _applied(table, context, Table)
+        recorded = _applied(table, context, Table)
+        applied, forgotten = _without_vanished(recorded, context)
         goal = retain_columns(applied, table)
-        found = diff_table(applied, goal)
+        found = [*forgotten, *diff_table(applied, goal)]
         pinned[table.qualified_name] = _altered_columns(found)
         _collect(goal, found, unit.claimant, context, operations, changes)
         dropped = diff_removed_columns(goal, table)
         if dropped:
             # The safe part comes first, and where there is none, the registry stays as it is.
-            recorded = goal if changes and changes[-1].id == table.id else applied or goal
-            change = RegistryChange(table.id, unit.claimant, _without_retained(goal), before=recorded.fingerprint())
+            before = goal if changes and changes[-1].id == table.id else recorded or goal
+            change = RegistryChange(table.id, unit.claimant, _without_retained(goal), before=before.fingerprint())
             removals.append(Draft(unit.claimant, tuple(dropped), (change,), removal=True))
     for item in unit.objects:
         if isinstance(item, Table):
@@ -117,7 +118,7 @@ def draft_unit(unit: Unit, context: DraftContext) -> list[Draft]:
     declared = {item.id for item in unit.objects}
     for entry in context.own_entries.get(unit.claimant, ()):
         if entry.id not in declared and entry.state == "managed":
-            _withdraw(entry, operations, changes)
+            _withdraw(entry, context, operations, changes)
     needs = frozenset(
         {
             *unit.references,
@@ -138,7 +139,7 @@ def draft_release(claimant: Claimant, context: DraftContext, taken: AbstractSet[
     changes: list[RegistryChange] = []
     for entry in context.own_entries.get(claimant, ()):
         if entry.state == "managed" and entry.id not in taken:
-            _withdraw(entry, operations, changes)
+            _withdraw(entry, context, operations, changes)
     return [Draft(claimant, tuple(operations), tuple(changes))] if operations else []
 
 
@@ -198,14 +199,17 @@ def _collect(
     changes.append(_recorded(goal, claimant, context))
 
 
-def _withdraw(entry: RegistryEntry, operations: list[Operation], changes: list[RegistryChange]) -> None:
+def _withdraw(
+    entry: RegistryEntry, context: DraftContext, operations: list[Operation], changes: list[RegistryChange]
+) -> None:
     """Take away what serves a resource; keep what holds data, and roles, which others may use."""
     item = entry.object
     gone = RegistryChange(entry.id, entry.claimant, None, before=entry.fingerprint)
     kept = RegistryChange(entry.id, entry.claimant, item, before=entry.fingerprint, state="released")
     match item:
         case View():
-            operations.append(DropView(entry.id, item))
+            is_there = item.qualified_name in context.catalog.views
+            operations.append(DropView(entry.id, item) if is_there else Forget(entry.id, str(entry.id)))
             changes.append(gone)
         case SchemaGrant():
             operations.append(RevokeSchemaUsage(entry.id, item.schema_name, item.role))
@@ -236,6 +240,21 @@ def _marked_role(item: Role, context: DraftContext) -> Role | None:
 def _recorded(goal: AnyObject, claimant: Claimant, context: DraftContext) -> RegistryChange:
     entry = context.registry.entries.get(goal.id)
     return RegistryChange(goal.id, claimant, goal, before=entry.fingerprint if entry else None)
+
+
+def _without_vanished(applied: Table | None, context: DraftContext) -> tuple[Table | None, list[Operation]]:
+    """Return the table without the retained columns that somebody has dropped meanwhile, and what notes that."""
+    if applied is None or applied.qualified_name not in context.catalog.tables:
+        return applied, []
+    vanished = [
+        column
+        for column in applied.columns
+        if column.retained and not context.catalog.holds_column(applied.qualified_name, column.name)
+    ]
+    left = tuple(column for column in applied.columns if column not in vanished)
+    name = applied.qualified_name
+    forgotten = [Forget(applied.id, f"column {column.name} of {name}") for column in vanished]
+    return applied.model_copy(update={"columns": left}), [*forgotten]
 
 
 def _without_retained(table: Table) -> Table:

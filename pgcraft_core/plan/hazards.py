@@ -114,9 +114,10 @@ def is_widening(before: str, after: str) -> bool:
 
 
 _LOSSLESS: Mapping[str, frozenset[str]] = {
-    "smallint": frozenset({"integer", "bigint", "numeric", "real", "double precision"}),
-    "integer": frozenset({"bigint", "numeric", "double precision"}),
-    "bigint": frozenset({"numeric"}),
+    "smallint": frozenset({"integer", "bigint", "numeric", "real", "double precision", "text"}),
+    "integer": frozenset({"bigint", "numeric", "double precision", "text"}),
+    "bigint": frozenset({"numeric", "text"}),
+    "boolean": frozenset({"text"}),
     "real": frozenset({"double precision"}),
     "date": frozenset({"timestamp without time zone"}),
     "json": frozenset({"text"}),

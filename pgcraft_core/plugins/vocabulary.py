@@ -10,6 +10,7 @@ from pgcraft_core.engine.key import CollectedKey, Key
 from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.objects import AnyObject
 from pgcraft_core.schema.table import Check, Column, ForeignKey, Index, PrimaryKey, Table, Unique
+from pgcraft_core.schema.unit import Claimant
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.dimension import Dimension
 
@@ -19,14 +20,14 @@ class CompileContext:
     """What a resource may know of the world around it.
 
     `dimensions` are all of the database's, by namespace and name; `server_version` is in Postgres's own form (180006);
-    `verifier_fingerprints` are the SHA-256 of the SCRAM verifiers of logins, by role name.
+    `verifier_fingerprints` are the SHA-256 of the SCRAM verifier of each PostgREST's login.
     """
 
     database: Database
     database_name: str
     server_version: int
     dimensions: Mapping[tuple[str, str], Dimension]
-    verifier_fingerprints: Mapping[str, str] = field(default_factory=dict)
+    verifier_fingerprints: Mapping[Claimant, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

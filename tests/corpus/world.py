@@ -28,6 +28,8 @@ from playground.postgres import ScratchDatabase
 
 READER, WRITER = "reader", "writer"
 WAREHOUSE = Claimant("Database", "platform", "warehouse")
+FINGERPRINTS = ("f" * 64, "e" * 64)
+"""What tests take for the SHA-256 of the login's verifier, before and after a rotation."""
 VERIFIER = "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" + "a" * 43 + "=:" + "b" * 43 + "="
 API: Mapping[str, Any] = {
     "schema": "api",
@@ -72,6 +74,12 @@ def postgrest(name: str = "api", namespace: str = "platform", **spec: Any) -> Po
     """Return a PostgREST of the warehouse."""
     reference = {"name": "warehouse", "namespace": "platform"}
     return load(_document("PostgREST", name, namespace, {"databaseRef": reference, **spec}))
+
+
+def login_of(resource: PostgREST, fingerprint: str = FINGERPRINTS[0]) -> dict[str, Any]:
+    """Return the argument of `compiled` that gives a PostgREST's login its password."""
+    claimant = Claimant("PostgREST", resource.metadata.namespace, resource.metadata.name)
+    return {"verifier_fingerprints": {claimant: fingerprint}}
 
 
 def compiled(*resources: Dimension | PostgREST, server_version: int = 180000, **given: Any) -> tuple[Unit, ...]:
@@ -178,7 +186,7 @@ def deploy(session: Session, *resources: Dimension | PostgREST, **given: Any) ->
     units = compiled(*resources, server_version=session.server_version, **given)
     plan = session.plan(units)
     assert not plan.diagnostics, said(plan)
-    done = [session.apply(migration, {"warehouse_authenticator": VERIFIER}) for migration in plan.migrations]
+    done = [session.apply(migration, dict.fromkeys(FINGERPRINTS, VERIFIER)) for migration in plan.migrations]
     again = session.plan(units)
     assert not again.migrations, again.migrations[0].sql
     assert not again.drift

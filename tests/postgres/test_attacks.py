@@ -29,11 +29,13 @@ from pgcraft_core.spec.postgrest import PostgREST
 from playground.postgres import PostgresServer, ScratchDatabase
 from tests.corpus.world import (
     API,
+    FINGERPRINTS,
     READER,
     VERIFIER,
     WRITER,
     compiled,
     dimension,
+    login_of,
     open_session,
     postgrest,
     said,
@@ -76,7 +78,7 @@ def apply(session: Session, *resources: Dimension | PostgREST, **given: Any) -> 
     """Apply all that is ready, and see that nothing more is then ready."""
     planned = plan(session, *resources, **given)
     for migration in planned.migrations:
-        session.apply(migration, {LOGIN: VERIFIER})
+        session.apply(migration, dict.fromkeys(FINGERPRINTS, VERIFIER))
     assert plan(session, *resources, **given).migrations == ()
     return planned
 
@@ -478,7 +480,7 @@ def test_no_request_ever_runs_as_the_owner(database: ScratchDatabase, namespace:
     with session_on(database) as session:
         apply(session, victim())
         api = postgrest("mine", namespace=namespace, schemas=["geo"], **spec)
-        planned = apply(session, api, victim(), verifier_fingerprints={OWNER: "f", LOGIN: "f"})
+        planned = apply(session, api, victim(), **login_of(api))
     assert "PolicyDenied" in {finding.reason for found in planned.diagnostics.values() for finding in found}
     assert query(
         database,
@@ -497,7 +499,7 @@ def test_a_role_that_was_not_given_becomes_nobodys_login(database: ScratchDataba
         apply(session, finance)
         apply(session)
         mine = postgrest("mine", namespace="team-geo", schemas=["geo"], authenticator={"name": "finance"})
-        planned = apply(session, mine, verifier_fingerprints={"finance": "f"})
+        planned = apply(session, mine, **login_of(mine))
     assert "may not use role finance" in said(planned)
     assert query(database, "SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = 'finance'") == [
         (False, None)
@@ -625,11 +627,11 @@ def test_the_verifier_is_kept_nowhere_but_in_the_login(
     caplog.set_level(logging.DEBUG)
     api = postgrest(schemas=["api"], authenticator={"name": LOGIN})
     with session_on(any_database) as session:
-        shown = apply(session, api, verifier_fingerprints={LOGIN: "one"}).migrations[0]
-        (rotation,) = plan(session, api, verifier_fingerprints={LOGIN: "two"}).migrations
+        shown = apply(session, api, **login_of(api)).migrations[0]
+        (rotation,) = plan(session, api, **login_of(api, FINGERPRINTS[1])).migrations
         query(any_database, f"DROP ROLE {LOGIN}")
         with pytest.raises(MigrationError) as failure:
-            session.apply(rotation, {LOGIN: VERIFIER})
+            session.apply(rotation, dict.fromkeys(FINGERPRINTS, VERIFIER))
     secret = VERIFIER.split("$")[2]
     dump = query(
         any_database, "SELECT objects::text FROM pgcraft.objects UNION ALL SELECT r::text FROM pgcraft.revisions r"
@@ -644,7 +646,7 @@ def test_the_verifier_is_kept_nowhere_but_in_the_login(
         *map(str, dump),
     ]
     assert [text for text in told if secret in text] == []
-    assert "one" in str(dump)
+    assert FINGERPRINTS[0] in str(dump)
 
 
 EVERY_PRIVILEGE = ["select", "insert", "update", "delete", "truncate", "references", "trigger"]
@@ -703,3 +705,30 @@ def test_roles_have_what_is_declared_and_lose_what_is_not(any_database: ScratchD
         apply(session, granted())
         assert usable_schemas(any_database, "anon") == set()
         assert query(any_database, "SELECT has_schema_privilege('anon', 'pgcraft', 'usage')") == [(False,)]
+
+
+def test_a_login_keeps_the_password_of_the_api_that_holds_it(database: ScratchDatabase) -> None:
+    """Two APIs that claim one login: the second is refused, and its password goes nowhere."""
+    mine = postgrest("api", schemas=["api"], authenticator={"name": LOGIN})
+    thief = postgrest("thief", schemas=["api"], authenticator={"name": LOGIN})
+    with session_on(database) as session:
+        apply(session, mine, **login_of(mine))
+        both = {"verifier_fingerprints": {**login_of(mine)["verifier_fingerprints"], CLAIM: FINGERPRINTS[1]}}
+        planned = apply(session, mine, thief, **both)
+    assert planned.is_empty
+    assert "already declared" in said(planned)
+
+
+CLAIM = Claimant("PostgREST", "platform", "thief")
+
+
+def test_a_server_that_logs_ddl_does_not_log_the_verifier(postgres: PostgresServer, database: ScratchDatabase) -> None:
+    query(database, f'ALTER DATABASE "{database.name}" SET log_statement = ddl')
+    query(database, f'ALTER DATABASE "{database.name}" SET log_min_messages = log')
+    api = postgrest("api", schemas=["api"], authenticator={"name": LOGIN})
+    before = len(postgres.log)
+    with session_on(database) as session:
+        apply(session, api, **login_of(api))
+    logged = postgres.log[before:]
+    assert "CREATE ROLE" in logged
+    assert VERIFIER not in logged

@@ -28,7 +28,20 @@ from pgcraft_core.migrate.errors import (
 from pgcraft_core.migrate.session import Session
 from pgcraft_core.plan.model import PlannedMigration
 from playground.postgres import PostgresServer, ScratchDatabase
-from tests.corpus.world import API, VERIFIER, compiled, deploy, dimension, open_session, postgrest, said, settings, sql
+from tests.corpus.world import (
+    API,
+    FINGERPRINTS,
+    VERIFIER,
+    compiled,
+    deploy,
+    dimension,
+    login_of,
+    open_session,
+    postgrest,
+    said,
+    settings,
+    sql,
+)
 
 CODE = {"name": "code", "type": "varchar(8)", "nullable": False}
 SIZE = {"name": "size", "type": "integer"}
@@ -219,7 +232,7 @@ def test_alembic_finds_the_head_where_it_looks_for_it(any_database: ScratchDatab
 
 def test_password_verifier_is_kept_nowhere(any_database: ScratchDatabase) -> None:
     api = postgrest(anonymousRole={"name": "warehouse_anon"}, authenticator={"name": "warehouse_authenticator"})
-    given = {"verifier_fingerprints": {"warehouse_authenticator": "f" * 64}}
+    given = login_of(api)
     with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
         migration = only_migration(session, api, **given)
         with pytest.raises(MigrationError, match="was not handed over"):
@@ -233,49 +246,34 @@ def test_password_verifier_is_kept_nowhere(any_database: ScratchDatabase) -> Non
         assert "SCRAM" not in migration.sql
         # Renewed only when it changed.
         assert session.plan(compiled(api, server_version=session.server_version, **given)).is_empty
-        renewed = only_migration(session, api, verifier_fingerprints={"warehouse_authenticator": "e" * 64})
+        renewed = only_migration(session, api, **login_of(api, FINGERPRINTS[1]))
         assert [step.name for step in renewed.operations] == ["SetRolePassword"]
 
 
 def test_password_verifier_is_in_no_error(database: ScratchDatabase) -> None:
     api = postgrest(authenticator={"name": "warehouse_authenticator"})
-    given = {"verifier_fingerprints": {"warehouse_authenticator": "f" * 64}}
+    given = login_of(api)
     with open_session(database) as session, psycopg.connect(database.url, autocommit=True) as eye:
         deploy(session, api, **given)
-        migration = only_migration(session, api, verifier_fingerprints={"warehouse_authenticator": "e" * 64})
+        migration = only_migration(session, api, **login_of(api, FINGERPRINTS[1]))
         eye.execute(sql(f'ALTER ROLE "{database.owner}" NOCREATEROLE'))
         with pytest.raises(InsufficientPrivilegeError) as caught:
-            session.apply(migration, {"warehouse_authenticator": VERIFIER})
+            session.apply(migration, dict.fromkeys(FINGERPRINTS, VERIFIER))
         assert "SCRAM" not in str(caught.value)
         assert "SCRAM" not in str(caught.value.__cause__)
 
 
-def test_login_without_createrole_is_told_what_to_run(any_postgres: PostgresServer) -> None:
-    with any_postgres.scratch_database() as database:
-        owner = f"{database.name}_owner"
-        with psycopg.connect(database.url, autocommit=True) as admin:
-            admin.execute(sql(f'ALTER ROLE "{database.owner}" NOCREATEROLE'))
-            with open_session(database) as session:
-                migration = only_migration(session, things(CODE))
-                statements = [f"CREATE ROLE {owner} NOLOGIN", f"GRANT {owner} TO {database.owner}"]
-                for statement in statements:
-                    with pytest.raises(InsufficientPrivilegeError, match=f"have an administrator run: {statement}"):
-                        session.apply(migration)
-                    admin.execute(sql(statement))
-                deploy(session, things(CODE))
-
-
-def test_login_that_does_not_own_the_database_is_told_what_to_run(any_postgres: PostgresServer) -> None:
+@pytest.mark.parametrize("lack", ['ALTER ROLE "{0}" NOCREATEROLE', 'ALTER DATABASE "{0}" OWNER TO postgres'])
+def test_login_that_may_not_prepare_is_told_all_that_helps(
+    any_postgres: PostgresServer, lack: str
+) -> None:
     with any_postgres.scratch_database() as database, psycopg.connect(database.url, autocommit=True) as admin:
-        admin.execute(sql(f'ALTER DATABASE "{database.name}" OWNER TO postgres'))
+        admin.execute(sql(lack.format(database.name)))
         with open_session(database) as session:
             migration = only_migration(session, things(CODE))
-            statement = f"GRANT CREATE ON DATABASE {database.name} TO {database.name}_owner"
-            with pytest.raises(InsufficientPrivilegeError, match=f"have an administrator run: {statement}"):
+            with pytest.raises(InsufficientPrivilegeError) as refusal:
                 session.apply(migration)
-            admin.execute(sql(f'CREATE ROLE "{database.name}_owner"'))
-            admin.execute(sql(f'GRANT "{database.name}_owner" TO "{database.owner}"'))
-            admin.execute(sql(statement))
+            admin.execute(sql(str(refusal.value).partition("have an administrator run: ")[2]))
             deploy(session, things(CODE))
 
 

@@ -12,7 +12,7 @@ from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.dimension import Dimension
 from pgcraft_core.spec.postgrest import PostgREST
 from playground.postgres import ScratchDatabase
-from tests.corpus.world import deploy, load, open_session
+from tests.corpus.world import deploy, load, login_of, open_session
 
 GEO = Path(__file__).parents[2] / "examples" / "geo"
 
@@ -22,7 +22,8 @@ def test_geo_is_deployed_granted_and_then_left_alone(any_database: ScratchDataba
     resources = [load(document) for document in documents if document["apiVersion"].startswith("pgcraft.io/")]
     (database,) = (item for item in resources if isinstance(item, Database))
     rest = [item for item in resources if isinstance(item, Dimension | PostgREST)]
-    given = {"database": database, "verifier_fingerprints": {"warehouse_authenticator": "f" * 64}}
+    (api,) = (item for item in rest if isinstance(item, PostgREST))
+    given = {"database": database, **login_of(api)}
     with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
         done = deploy(session, *rest, **given)
         assert len(done) == 1

@@ -186,3 +186,34 @@ def test_expressions_need_temporary_tables_and_say_so(any_database: ScratchDatab
             session.plan(compiled(things(CODE, SIZE, checks=checked), server_version=session.server_version))
         admin.execute(sql(str(caught.value).partition("have an administrator run: ")[2]))
         deploy(session, things(CODE, SIZE, checks=checked))
+
+
+def test_view_that_somebody_dropped_can_be_withdrawn(database: ScratchDatabase) -> None:
+    with open_session(database) as session, psycopg.connect(database.url, autocommit=True) as stranger:
+        deploy(session, dimension("things", CODE, api=API))
+        stranger.execute("DROP VIEW api.things")
+        deploy(session, dimension("things", CODE))
+        assert "view api.things" not in {str(item) for held in session.plan([]).applied.values() for item in held}
+
+
+def test_retained_column_that_somebody_dropped_is_forgotten(database: ScratchDatabase) -> None:
+    note = {"name": "note", "type": "text", "check": "note <> ''"}
+    with open_session(database) as session, psycopg.connect(database.url, autocommit=True) as stranger:
+        deploy(session, dimension("things", CODE, note))
+        deploy(session, dimension("things", CODE))
+        assert session.plan(compiled(dimension("things", CODE))).waiting
+        stranger.execute("ALTER TABLE geo.things DROP COLUMN note")
+        deploy(session, dimension("things", CODE))
+        assert session.plan(compiled(dimension("things", CODE))).is_empty
+        deploy(session, dimension("things", CODE, note))
+
+
+def test_new_column_that_no_row_could_fill_is_refused_with_its_path(database: ScratchDatabase) -> None:
+    needy = {"name": "needy", "type": "text", "nullable": False}
+    with open_session(database) as session, psycopg.connect(database.url, autocommit=True) as writer:
+        deploy(session, dimension("things", CODE))
+        writer.execute("INSERT INTO geo.things (code) VALUES ('a')")
+        plan = session.plan(compiled(dimension("things", CODE, needy)))
+        assert "spec.columns[needy].nullable: the table has a row and nothing to put into the new column" in said(plan)
+        assert not plan.migrations
+        deploy(session, dimension("things", CODE, needy | {"default": "''"}))

@@ -31,13 +31,13 @@ class Secrets:
 
     @property
     def verifiers(self) -> dict[str, str]:
-        """SCRAM verifiers by login role."""
-        return {secret.login_role: secret.verifier for secret in self.found.values()}
+        """SCRAM verifiers by their fingerprint."""
+        return {secret.verifier_fingerprint: secret.verifier for secret in self.found.values()}
 
     @property
-    def fingerprints(self) -> dict[str, str]:
-        """Fingerprints of the verifiers by login role."""
-        return {secret.login_role: secret.verifier_fingerprint for secret in self.found.values()}
+    def fingerprints(self) -> dict[Claimant, str]:
+        """The fingerprint of each PostgREST's verifier: two of them may claim one login, and only one gets it."""
+        return {claimant: secret.verifier_fingerprint for claimant, secret in self.found.items()}
 
 
 async def ensure_secrets(

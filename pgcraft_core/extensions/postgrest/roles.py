@@ -37,7 +37,7 @@ def compile_postgrest(postgrest: PostgREST, context: CompileContext) -> Unit:
             login=True,
             inherit=False,
             member_of=tuple(sorted(names)),
-            verifier_fingerprint=context.verifier_fingerprints.get(login),
+            verifier_fingerprint=context.verifier_fingerprints.get(claimant),
         )
     )
     objects += [SchemaGrant(schema_name=schema, role=name) for schema in postgrest.spec.schemas for name in names]

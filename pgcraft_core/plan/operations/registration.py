@@ -28,6 +28,27 @@ class Release(Operation):
 
 
 @dataclass(frozen=True)
+class Forget(Operation):
+    """Strike from the registry what somebody else removed from the database and nobody declares any more."""
+
+    what: str
+
+    phase: ClassVar[Phase] = Phase.COMMENTS
+
+    def upgrade(self) -> list[str]:
+        """Nothing: it is gone."""
+        return []
+
+    def downgrade(self) -> list[str]:
+        """Nothing."""
+        return []
+
+    def describe(self) -> str:
+        """Sentence for people."""
+        return f"forget {self.what}, which was removed by somebody else"
+
+
+@dataclass(frozen=True)
 class TakeBack(Operation):
     """Take an object that was released, or that another resource held, under management."""
 
