@@ -1,8 +1,10 @@
-# Developers' commands. `uv tool install rust-just`, or `uv run just …`.
+# Developers' commands. just and uv are in .venv after `make demo` or `make test`: `. .venv/bin/activate`.
+
+export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
 
 # What there is
 default:
-    @just --list
+    @{{ just_executable() }} --list
 
 # Style, imports between layers, generated files
 lint:

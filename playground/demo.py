@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     options = parser.parse_args(arguments)
     narrator = Narrator()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, so that nothing is left behind
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     try:
         with ExitStack() as stack:
             _run(stack, narrator, keep=options.keep)
@@ -114,7 +118,7 @@ def _run(stack: ExitStack, narrator: Narrator, *, keep: bool) -> None:
     narrator.say("nothing to do: no migration, no changed resourceVersion" if before == after else "something changed!")
     narrator.done()
     if keep:
-        _keep(narrator, cluster, api, uri, operator)
+        _keep(narrator, cluster, api, token, uri, operator, node)
 
 
 _VERSIONS = 'jsonpath={range .items[*]}{.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}'
@@ -160,12 +164,27 @@ def _applied_sql(cluster: Cluster) -> str:
     return "\n".join(migration["spec"]["sql"] for migration in migrations)
 
 
-def _keep(narrator: Narrator, cluster: Cluster, api: str, uri: str, operator: OperatorProcess) -> None:
-    narrator.say("left running; Ctrl-C ends it. To try:")
-    narrator.say(f"  export KUBECONFIG={cluster.kubeconfig} PATH={cluster.kubectl_path.parent}:$PATH")
-    narrator.say(f"  curl '{api}/countries?limit=3'")
-    narrator.say(f"  psql '{uri}'")
-    narrator.say(f"  tail -f {operator.log_path}")
+def _keep(
+    narrator: Narrator,
+    cluster: Cluster,
+    api: str,
+    token: str,
+    uri: str,
+    operator: OperatorProcess,
+    node: ProcessNode,
+) -> None:
+    # The login is no member of the owner role by inheritance: it becomes it, as the operator does.
+    as_owner = f"{uri}?options=-crole%3Dwarehouse_owner"
+    narrator.say(f"left running; Ctrl-C or kill {os.getpid()} ends it. To try, see examples/geo/README.md with:")
+    for line in (
+        f"export KUBECONFIG={cluster.kubeconfig} PATH={cluster.kubectl_path.parent}:$PATH",
+        f"export API={api} TOKEN={token}",
+        'curl "$API/countries?limit=3"',
+        f"psql '{as_owner}' -c 'table geo.countries limit 3'",
+        f"tail -f {operator.log_path}",
+        f"tail -f {node.folder}/*/*.log    # what kubectl logs would show on a node of its own",
+    ):
+        narrator.command(line)
     threading.Event().wait()
 
 

@@ -45,7 +45,7 @@ class Narrator:
 
     def run(self, cluster: Cluster, *arguments: str) -> None:
         """Run kubectl from the repository's root and show command and output."""
-        self._command("kubectl " + shlex.join(arguments))
+        self.command("kubectl " + shlex.join(arguments))
         self._console.print(escape(cluster.kubectl(*arguments).rstrip()))
 
     def sql(self, title: str, text: str) -> None:
@@ -67,7 +67,7 @@ class Narrator:
             shown.append('-H "Authorization: Bearer $TOKEN"')
         if body is not None:
             shown.append(f"-H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))}")
-        self._command(" ".join(["curl", *shown, f"'{url}'"]))
+        self.command(" ".join(["curl", *shown, f"'{url}'"]))
         answer = httpx.request(method, url, json=body, headers=headers, timeout=10)
         text = json.dumps(answer.json(), indent=2, ensure_ascii=False) if answer.content else ""
         lines = text.splitlines()
@@ -77,5 +77,6 @@ class Narrator:
         self._console.print(f"[{colour}]{answer.status_code} {answer.reason_phrase}[/]")
         self._console.print(escape("\n".join(lines)))
 
-    def _command(self, command: str) -> None:
+    def command(self, command: str) -> None:
+        """Show a command."""
         self._console.print(f"[bold]$ {escape(command)}[/]")
