@@ -9,6 +9,7 @@ from pgcraft_core.catalog.model import Catalog
 from pgcraft_core.catalog.registry import Registry, RegistryEntry
 from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.plan.operations.role import ownership_mark
+from pgcraft_core.plan.relation_names import find_clashes
 from pgcraft_core.schema.base import ObjectId, QualifiedName
 from pgcraft_core.schema.objects import AnyObject
 from pgcraft_core.schema.role import Role
@@ -47,6 +48,10 @@ def settle(units: Sequence[Unit], catalog: Catalog, registry: Registry, owner_id
             diagnostics[unit.claimant] = tuple(findings)
         else:
             accepted.append(unit)
+
+    clashes = find_clashes(accepted, catalog, registry)
+    diagnostics |= clashes
+    accepted = [unit for unit in accepted if unit.claimant not in clashes]
 
     # Whoever has to wait takes its dependants with it, so this goes on until nobody new has to.
     while True:

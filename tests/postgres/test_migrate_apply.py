@@ -264,9 +264,7 @@ def test_password_verifier_is_in_no_error(database: ScratchDatabase) -> None:
 
 
 @pytest.mark.parametrize("lack", ['ALTER ROLE "{0}" NOCREATEROLE', 'ALTER DATABASE "{0}" OWNER TO postgres'])
-def test_login_that_may_not_prepare_is_told_all_that_helps(
-    any_postgres: PostgresServer, lack: str
-) -> None:
+def test_login_that_may_not_prepare_is_told_all_that_helps(any_postgres: PostgresServer, lack: str) -> None:
     with any_postgres.scratch_database() as database, psycopg.connect(database.url, autocommit=True) as admin:
         admin.execute(sql(lack.format(database.name)))
         with open_session(database) as session:

@@ -217,3 +217,21 @@ def test_new_column_that_no_row_could_fill_is_refused_with_its_path(database: Sc
         assert "spec.columns[needy].nullable: the table has a row and nothing to put into the new column" in said(plan)
         assert not plan.migrations
         deploy(session, dimension("things", CODE, needy | {"default": "''"}))
+
+
+def test_names_that_would_be_taken_twice_are_refused_before_anything_runs(database: ScratchDatabase) -> None:
+    first = dimension("orders", CODE, indexes=[{"name": "items", "columns": ["code"]}])
+    second = dimension("z-items", CODE, table="orders_items")
+    shown = dimension("z-shown", CODE, api={"schema": "geo", "name": "hidden"})
+    with open_session(database) as session, psycopg.connect(database.url, autocommit=True) as stranger:
+        plan = session.plan(compiled(first, second, shown, dimension("hidden", CODE)))
+        assert "table geo.orders_items would have the name of the index of Dimension" in said(plan)
+        assert "view geo.hidden would have the name of the table of Dimension" in said(plan)
+        deploy(session, first)
+        stranger.execute("CREATE INDEX orders_by_code ON geo.orders (code)")
+        clashing = dimension("orders", CODE, indexes=[*first_indexes(first), {"name": "by_code", "columns": ["code"]}])
+        assert "index geo.orders_by_code would have the name of a relation" in said(session.plan(compiled(clashing)))
+
+
+def first_indexes(resource: Any) -> list[dict[str, Any]]:
+    return [{"name": index.name, "columns": list(index.columns)} for index in resource.spec.indexes]
