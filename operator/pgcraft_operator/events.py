@@ -39,8 +39,13 @@ class Notice:
     note: str
 
 
-def transitions(before: Sequence[Mapping[str, Any]], now: Sequence[Condition]) -> tuple[Notice, ...]:
-    """Return what is worth telling of the way from the conditions as listed to those found now."""
+def transitions(
+    before: Sequence[Mapping[str, Any]], now: Sequence[Condition], *, is_summary: bool = False
+) -> tuple[Notice, ...]:
+    """Return what is worth telling of the way from the conditions as listed to those found now.
+
+    Where they sum up other resources, whose own Events tell more, a message that only counts otherwise is no news.
+    """
     known = {condition.get("type"): condition for condition in before}
     notices = []
     for condition in now:
@@ -48,11 +53,14 @@ def transitions(before: Sequence[Mapping[str, Any]], now: Sequence[Condition]) -
         says_otherwise = predecessor.get("message") != condition.message
         match condition.type:
             case "Ready" if condition.reason not in _QUIET and (
-                predecessor.get("reason") != condition.reason or (says_otherwise and condition.reason in _TOLD_ANEW)
+                predecessor.get("reason") != condition.reason
+                or (says_otherwise and condition.reason in _TOLD_ANEW and not is_summary)
             ):
                 kind: EventType = "Normal" if condition.reason in _NORMAL else "Warning"
                 notices.append(Notice(kind, condition.reason, "Reconcile", condition.message))
-            case "Drifted" if says_otherwise and condition.status == "True":
+            case "Drifted" if condition.status == "True" and (
+                predecessor.get("status") != "True" or (says_otherwise and not is_summary)
+            ):
                 notices.append(Notice("Warning", "DriftDetected", "Compare", condition.message))
             case "Drifted" if predecessor.get("status") == "True" and condition.status == "False":
                 notices.append(Notice("Normal", "DriftResolved", "Compare", condition.message))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from pgcraft_core.migrate.execute import Applied
 from pgcraft_core.plan.model import PlannedMigration
 from pgcraft_core.plan.operations.base import PlannedOperation
+from pgcraft_core.plan.operations.column import DropColumn
 from pgcraft_core.spec.base import API_VERSION
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.migration import MigrationPhase
 from pgcraft_operator.cluster import Manifest
 
+HISTORY: Final[frozenset[MigrationPhase]] = frozenset({"Applied", "Superseded"})
+"""Phases that are never left: the same plan made again has another object."""
 FINISHED: Final[frozenset[MigrationPhase]] = frozenset({"Applied", "Failed", "Superseded"})
 
 _HASH_DIGITS = 10
@@ -24,20 +27,43 @@ _LONGEST_SENTENCE = 512  # characters
 _CUT = "\n-- … shortened; the history in the database keeps it whole\n"
 
 
-def migration_name(database: str, migration: PlannedMigration) -> str:
-    """Return the name of a plan's object, the same for the same plan; at most 253 characters."""
-    suffix = f"-{migration.plan_hash[:_HASH_DIGITS]}"
+def migration_name(database: str, migration: PlannedMigration, occurrence: int = 1) -> str:
+    """Return the name of a plan's object at its nth occurrence; at most 253 characters."""
+    suffix = f"-{migration.plan_hash[:_HASH_DIGITS]}" + (f"-{occurrence}" if occurrence > 1 else "")
     return database[: 253 - len(suffix)].rstrip("-.") + suffix
 
 
-def render_migration(database: Database, migration: PlannedMigration) -> Manifest:
+def find_place(database: str, migration: PlannedMigration, objects: Iterable[Manifest]) -> tuple[str, Manifest | None]:
+    """Return the name of a plan's object, and the object where it is there already.
+
+    `objects` are the Migration objects of the Database. The newest of this plan is taken up again, unless it is
+    history: a plan that is made a second time, after it was undone, gets an object of its own behind that.
+    """
+    occurrences = {
+        _occurrence(manifest, migration): manifest
+        for manifest in objects
+        if manifest["spec"].get("planHash") == migration.plan_hash
+    }
+    latest = max(occurrences, default=1)
+    found = occurrences.get(latest)
+    if found is None or (found.get("status") or {}).get("phase") not in HISTORY:
+        return migration_name(database, migration, latest), found
+    return migration_name(database, migration, latest + 1), None
+
+
+def _occurrence(manifest: Manifest, migration: PlannedMigration) -> int:
+    ordinal = manifest["metadata"]["name"].rpartition(migration.plan_hash[:_HASH_DIGITS])[2].removeprefix("-")
+    return int(ordinal) if ordinal.isdecimal() else 1
+
+
+def render_migration(database: Database, migration: PlannedMigration, name: str) -> Manifest:
     """Return the object of a plan, owned by its Database."""
     metadata = database.metadata
     return {
         "apiVersion": API_VERSION,
         "kind": "Migration",
         "metadata": {
-            "name": migration_name(metadata.name, migration),
+            "name": name,
             "namespace": metadata.namespace,
             "ownerReferences": [
                 {"apiVersion": API_VERSION, "kind": "Database", "name": metadata.name, "uid": metadata.uid}
@@ -112,7 +138,22 @@ def superseded_status(message: str) -> dict[str, Any]:
 def hazard_summary(migration: PlannedMigration) -> str:
     """Return why a plan has to be approved: its hazards, or what it does where the policy asks for everything."""
     hazards = [operation.hazard.message for operation in migration.operations if operation.hazard is not None]
-    return _shortened(" ".join(dict.fromkeys(hazards)) or migration.message, 2048)
+    return _shortened("; ".join(dict.fromkeys(hazards)) or migration.message, 2048)
+
+
+def meanwhile(migration: PlannedMigration, *, is_exposed: bool) -> str:
+    """Return what holds until a plan is approved, where it takes away columns; empty for any other.
+
+    `is_exposed` tells whether the rest of the table is served.
+    """
+    removed = sum(isinstance(planned.operation, DropColumn) for planned in migration.operations)
+    if removed == 0 or removed < len(migration.operations):
+        return ""
+    if removed == 1:
+        served = " and is no longer served" if is_exposed else ""
+        return f"Meanwhile the column keeps its data{served}; declare it again to take it back."
+    served = " and are no longer served" if is_exposed else ""
+    return f"Meanwhile the columns keep their data{served}; declare them again to take them back."
 
 
 def superfluous(migrations: Sequence[Manifest], limit: int) -> list[Manifest]:

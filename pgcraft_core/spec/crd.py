@@ -72,6 +72,11 @@ def _ready(field: str) -> str:
 
 
 READY = Column("Ready", _ready("status"), "Whether it is as declared, and served.")
+DRIFTED = Column(
+    "Drifted",
+    '.status.conditions[?(@.type=="Drifted")].status',
+    "Whether somebody changed in the database what was applied.",
+)
 REASON = Column("Reason", _ready("reason"), "Why, in a word.")
 MESSAGE = Column("Message", _ready("message"), "Why, in sentences.", priority=1)
 DATABASE = Column("Database", ".spec.databaseRef.name", "The Database it belongs to.")
@@ -90,6 +95,9 @@ KINDS = (
             REASON,
             Column("Version", ".status.version", "Version of the Postgres server."),
             Column("Dimensions", ".status.dimensions.total", "Dimensions that refer to it.", "integer"),
+            Column("Dims Ready", ".status.dimensions.ready", "Those of them that are Ready.", "integer"),
+            Column("Pending", ".status.pendingMigrations", "Migrations that wait for an approval.", "integer"),
+            DRIFTED,
             Column("Revision", ".status.revision", "Newest Alembic revision."),
             MESSAGE,
             AGE,
@@ -103,9 +111,10 @@ KINDS = (
         (
             Column("Schema", ".status.effective.table.schema", "Schema of the table."),
             Column("Table", ".status.effective.table.name", "Name of the table."),
-            Column("Type", ".spec.type", "Dimension type; Simple where empty."),
+            Column("Type", ".status.effective.type", "Dimension type."),
             DATABASE,
             READY,
+            DRIFTED,
             REASON,
             Column("Revision", ".status.revision", "Alembic revision that last changed it.", priority=1),
             MESSAGE,

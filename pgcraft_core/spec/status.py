@@ -94,6 +94,7 @@ class EffectiveKey(StatusModel):
 class EffectiveDimension(StatusModel):
     """The spec as understood, with every default filled in."""
 
+    type: Annotated[str, Field(max_length=63)] | None = Field(None, description="Type of the dimension.")
     table: QualifiedName | None = Field(None, description="The table.")
     owner: PostgresName | None = Field(None, description="Role that owns what was made.")
     primary_key: EffectiveKey | None = Field(None, description="The primary key.")

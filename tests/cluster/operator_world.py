@@ -124,6 +124,12 @@ class World:
         for name in names:
             self.wait("condition=Ready", f"dimension/{name}")
 
+    def reconcile(self, kind: str, name: str, token: str) -> None:
+        """Ask for a run, as a person would who changed something in the database."""
+        self.cluster.kubectl(
+            *("annotate", "--overwrite", kind, name, "--namespace", self.namespace, f"pgcraft.io/reconcile={token}")
+        )
+
     def get(self, kind: str, name: str) -> dict[str, Any]:
         return self.cluster.get(kind, name, self.namespace)
 

@@ -211,7 +211,7 @@ def test_resources_are_listed_by_category_and_selected_by_database(cluster: Clus
     assert {f"dimension.{GROUP}/{manifest['metadata']['name']}" for manifest in manifests} <= set(shown.split())
     selector = "spec.databaseRef.name=listed"
     selected = cluster.kubectl("get", "dim", "--namespace", NAMESPACE, "--field-selector", selector).splitlines()
-    assert selected[0].split() == ["NAME", "SCHEMA", "TABLE", "TYPE", "DATABASE", "READY", "REASON", "AGE"]
+    assert selected[0].split() == ["NAME", "SCHEMA", "TABLE", "TYPE", "DATABASE", "READY", "DRIFTED", "REASON", "AGE"]
     assert [line.split()[0] for line in selected[1:]] == [manifests[0]["metadata"]["name"]]
     for manifest in manifests:
         server.delete(manifest)

@@ -82,6 +82,76 @@ def test_ready_means_served(world: World, process_node: ProcessNode | None) -> N
     assert world.query("SELECT code FROM geo.airports") == [("EDDF",)]
 
 
+@pytest.mark.timeout(180)
+def test_one_bad_dimension_holds_nobody_back(world: World, process_node: ProcessNode | None) -> None:
+    del process_node  # it runs the pods
+    world.apply(postgrest(world), exposed(world, "airports", CODE))
+    world.wait_ready("airports")
+    world.execute("INSERT INTO geo.airports (code) VALUES ('short')")
+
+    taken = exposed(world, "taken", CODE)
+    taken["spec"]["api"]["name"] = "airports"
+    failing = exposed(world, "airports", CODE, {"name": "tz", "type": "text"})
+    failing["spec"]["checks"] = [{"name": "icao", "expression": "char_length(code) = 4"}]
+    untyped = exposed(world, "untyped", {"name": "code", "type": "no_such_type"})
+    world.apply(failing, taken, untyped, exposed(world, "countries", CODE))
+    for name, reason in (("airports", "MigrationFailed"), ("taken", "Conflict"), ("untyped", "InvalidSpec")):
+        world.wait("condition=Stalled", f"dimension/{name}")
+        assert world.condition("dimension", name, "Stalled")["reason"] == reason
+    world.wait_ready("countries")
+    world.wait("condition=Ready", "postgrest/api")
+    assert world.get("postgrest", "api")["status"]["servedResources"] == 2
+
+    # Each is judged by what is its own: the refused ones have nothing, the failed one has what it had.
+    assert world.condition("dimension", "airports", "ApiReady")["status"] == "True"
+    assert ask(world, "/airports?select=code").json() == [{"code": "short"}]
+    told = world.condition("dimension", "taken", "ApiReady")
+    assert (told["status"], told["message"]) == ("False", "view api.airports is not applied")
+    assert "airports" not in world.condition("dimension", "untyped", "ApiReady")["message"]
+    assert world.get("dimension", "untyped")["status"]["effective"] == {
+        "type": "Simple",
+        "table": {"schema": "geo", "name": "untyped"},
+        "view": {"schema": "api", "name": "untyped"},
+        **{
+            key: value
+            for key, value in world.get("dimension", "countries")["status"]["effective"].items()
+            if key in ("owner", "primaryKey")
+        },
+    }
+    world.wait("jsonpath={.status.dimensions.ready}=1", "database/warehouse")
+    assert "1 of 4 dimensions ready" in world.condition("database", "warehouse", "Ready")["message"]
+    shown = world.cluster.kubectl("get", "databases", "--namespace", world.namespace).splitlines()
+    assert shown[0].split()[3:8] == ["VERSION", "DIMENSIONS", "DIMS", "READY", "PENDING"]
+    assert shown[1].split()[4:7] == ["4", "1", "0"]
+
+
+@pytest.mark.timeout(180)
+def test_a_view_dropped_by_hand_is_drift_and_not_served(world: World, process_node: ProcessNode | None) -> None:
+    del process_node  # it runs the pods
+    world.apply(postgrest(world), exposed(world, "airports", CODE), exposed(world, "countries", CODE))
+    world.wait_ready("airports", "countries")
+    world.wait("condition=Ready", "postgrest/api")
+    world.execute("DROP VIEW api.airports")
+    world.reconcile("database", "warehouse", "dropped")
+    world.wait("condition=Drifted", "dimension/airports")
+    world.wait("condition=ApiReady=False", "dimension/airports")
+    ready = world.condition("dimension", "airports", "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "ApiNotReady")
+    assert "api.airports" in ready["message"]
+    assert world.condition("dimension", "countries", "Ready")["status"] == "True"
+    world.wait("condition=Drifted", "database/warehouse")
+    assert (
+        f"1 of 2 dimensions drifted: {world.namespace}/airports"
+        in (world.condition("database", "warehouse", "Drifted")["message"])
+    )
+    shown = world.cluster.kubectl("get", "dimensions", "--namespace", world.namespace).splitlines()
+    assert shown[0].split()[1:6] == ["SCHEMA", "TABLE", "TYPE", "DATABASE", "READY"]
+    assert [line.split()[1:7] for line in shown[1:]] == [
+        ["geo", "airports", "Simple", "warehouse", "False", "True"],
+        ["geo", "countries", "Simple", "warehouse", "True", "False"],
+    ]
+
+
 def test_an_api_without_pods_yet_says_what_it_waits_for(world: World) -> None:
     world.apply(postgrest(world, jwt={"secretRef": {"name": "keys", "key": "jwt"}}), exposed(world, "airports", CODE))
     world.wait('jsonpath={.status.conditions[?(@.type=="Ready")].reason}=DependencyNotReady', "postgrest/api")

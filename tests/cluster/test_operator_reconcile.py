@@ -132,7 +132,10 @@ def test_removing_a_column_waits_for_approval_and_shows_the_plan(world: World) -
     name_of_it = migration["metadata"]["name"]
     status = world.get("dimension", "airports")["status"]
     assert status["migration"] == name_of_it
-    assert name_of_it in world.condition("dimension", "airports", "Ready")["message"]
+    assert world.condition("dimension", "airports", "Ready")["message"] == (
+        f"Migration {world.namespace}/{name_of_it} waits for approval: drop column name of geo.airports: 1 value would "
+        "be lost. Meanwhile the column keeps its data; declare it again to take it back."
+    )
     assert world.condition("dimension", "airports", "Reconciling")["status"] == "True"
     assert [entry["hazard"]["class"] for entry in migration["spec"]["operations"]] == ["DataLoss"]
     assert "drop column" in migration["spec"]["sql"].lower()
@@ -167,11 +170,42 @@ def test_a_refused_migration_fails_alone_and_is_tried_again(world: World) -> Non
         ["Applied", "Failed"],  # where the two were seen one after the other
     )
 
+    # What failed is tried again by itself: a further change of others is one migration, and its failure no news.
+    (failed,) = world.migrations("Failed")
+    known = {item["metadata"]["name"] for item in world.migrations()}
+    world.apply(world.dimension("countries", code), world.dimension("cities"))
+    world.wait("jsonpath={.status.observedGeneration}=3", "dimension/countries")
+    world.wait_ready("cities")
+    world.apply(world.dimension("barrier"))
+    world.wait_ready("barrier")
+    assert {item["status"]["phase"] for item in world.migrations() if item["metadata"]["name"] not in known} <= {
+        "Applied",
+        "ApprovalPending",  # of the column that is gone
+    }
+    assert world.get("migration", failed["metadata"]["name"]) == failed
+
     world.execute("UPDATE geo.airports SET code = 'EDDF'")
-    world.cluster.kubectl(
-        *("annotate", "dimension", "airports", "--namespace", world.namespace, "pgcraft.io/reconcile=now")
-    )
+    world.reconcile("dimension", "airports", "now")
     world.wait_ready("airports")
+    assert world.get("migration", failed["metadata"]["name"])["status"]["phase"] == "Applied"
+
+
+def test_a_change_made_undone_and_made_again_leaves_both_records(world: World) -> None:
+    plain = world.dimension("airports")
+    checked = world.dimension("airports", checks=[{"name": "icao", "expression": "char_length(code) = 4"}])
+    world.apply(plain)
+    world.wait_ready("airports")
+    for generation, manifest in enumerate((checked, plain, checked), start=2):
+        world.apply(manifest)
+        world.wait(f"jsonpath={{.status.observedGeneration}}={generation}", "dimension/airports")
+        world.wait_ready("airports")
+    migrations = world.migrations("Applied")
+    again = [item for item in migrations if item["metadata"]["name"].endswith("-2")]
+    assert len(migrations) == 4
+    assert len(again) == 1
+    first = world.get("migration", again[0]["metadata"]["name"].removesuffix("-2"))
+    assert first["spec"] == again[0]["spec"]
+    assert first["status"]["revision"] != again[0]["status"]["revision"]
 
 
 def test_a_missing_secret_heals_when_it_comes(empty_world: World) -> None:
@@ -181,6 +215,8 @@ def test_a_missing_secret_heals_when_it_comes(empty_world: World) -> None:
     world.wait(reason, "database/warehouse")
     world.wait(reason, "dimension/airports")
     assert "warehouse-app" in world.condition("dimension", "airports", "Ready")["message"]
+    shown = world.cluster.kubectl("get", "dimensions", "--no-headers", "--namespace", world.namespace)
+    assert shown.split()[:4] == ["airports", "geo", "airports", "Simple"], "what is declared is shown before it is made"
 
     world.apply(world.secret())
     world.wait_ready("airports")
@@ -262,7 +298,7 @@ def test_drift_is_reported_and_not_repaired(world: World) -> None:
     world.apply(world.dimension("airports"))
     world.wait_ready("airports")
     world.execute("ALTER TABLE geo.airports ALTER COLUMN code DROP NOT NULL")
-    world.cluster.kubectl("annotate", "database", "warehouse", "--namespace", world.namespace, "pgcraft.io/reconcile=1")
+    world.reconcile("database", "warehouse", "1")
     world.wait("condition=Drifted", "dimension/airports")
     assert world.condition("dimension", "airports", "Ready")["status"] == "True"
     report = world.get("dimension", "airports")["status"]["drift"]

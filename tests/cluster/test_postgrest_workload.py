@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, LiteralString
@@ -24,6 +24,7 @@ from pgcraft_operator.cluster import Cluster as Port
 from pgcraft_operator.connection import ConnectionParameters
 from pgcraft_operator.postgrest import (
     ApiOutcome,
+    ViewKey,
     WorkloadSecret,
     confirmation,
     ensure_secret,
@@ -95,9 +96,16 @@ class World:
         )
         return secret
 
-    async def reconcile(self, postgrest: PostgREST) -> ApiOutcome:
+    async def reconcile(
+        self,
+        postgrest: PostgREST,
+        *,
+        standing: Mapping[ViewKey, Claimant] | None = None,
+        doubted: Collection[Claimant] = (),
+    ) -> ApiOutcome:
         """Run once."""
-        return await expose(self.port, postgrest, self.units, await self.ensure_secret(postgrest))
+        secret = await self.ensure_secret(postgrest)
+        return await expose(self.port, postgrest, self.units, secret, standing=standing or {}, doubted=doubted)
 
     async def settle(self, postgrest: PostgREST) -> ApiOutcome:
         """Run as often as the operator would, until there is nothing to wait for."""
@@ -332,14 +340,30 @@ async def test_a_lost_notification_ends_in_one_restart(world: World, monkeypatch
     assert world.cluster.get("Deployment", "api", world.namespace)["metadata"]["generation"] == generation
 
 
+async def test_a_view_that_somebody_dropped_is_missed_when_it_is_doubted(world: World) -> None:
+    postgrest = world.declare()
+    world.migrate("airports", "icao")
+    world.migrate("countries", "code")
+    await world.settle(postgrest)
+    world.execute("DROP VIEW api.airports")
+
+    assert (await world.reconcile(postgrest)).ready, "nothing tells of it, so nothing is asked"
+    outcome = await world.reconcile(postgrest, doubted={claimant("airports")})
+    assert outcome.served == {("api", "countries")}
+    assert "does not exist" in (outcome.why_not_served(("api", "airports")) or "")
+    assert outcome.why_not_served(("api", "countries")) is None
+    again = await world.reconcile(postgrest)
+    assert not again.ready, "what was found missing is asked for until it is there"
+
+
 async def test_withdrawn_views_have_to_be_gone(world: World) -> None:
     postgrest = world.declare()
     world.migrate("airports", "icao")
     await world.settle(postgrest)
-    faulty = Unit(claimant("airports"), diagnostics=(Diagnostic("spec", "faulty"),))
-
-    world.units = [faulty]
-    assert (await world.reconcile(postgrest)).ready, "what was applied for a faulty declaration stands"
+    world.units = [Unit(claimant("airports"), diagnostics=(Diagnostic("spec", "faulty"),))]
+    stands = await world.reconcile(postgrest, standing={("api", "airports"): claimant("airports")})
+    assert stands.ready, "what was applied for a faulty declaration stands"
+    assert stands.served == {("api", "airports")}
     world.units = []
     assert (await world.reconcile(postgrest)).waiting == "api.airports is withdrawn and still answers"
     world.execute("DROP VIEW api.airports")

@@ -159,7 +159,7 @@ async def test_a_cache_that_lags_behind_is_found_out_and_catches_up(api: Api, se
     assert await shortfall(questions, before) is None, "the cache still describes the table as it was"
 
     api.notify()
-    assert await confirm(Memory(), [api.pod], [grown, created], api.credentials) == []
+    assert await confirm(Memory(), [api.pod], [grown, created], api.credentials) == {}
     assert await shortfall(questions, before) == ("api.t still shows new", False), "the column is in the database"
 
     api.execute("ALTER TABLE api.t DROP new")
@@ -239,19 +239,18 @@ async def test_what_pods_were_seen_to_serve_is_not_asked_again(api: Api, session
     api.execute("GRANT SELECT ON api.t TO {}", api.anon)
     await api.start(session)
     memory, view = Memory(), api.view("t", "id", reader=api.anon)
-    assert await confirm(memory, [api.pod], [view], api.credentials) == []
+    assert await confirm(memory, [api.pod], [view], api.credentials) == {}
     assert memory.served() == {view.key}
 
     await api.stop()
-    assert await confirm(memory, [api.pod], [view], api.credentials) == [], "a pod that is away was asked"
+    assert await confirm(memory, [api.pod], [view], api.credentials) == {}, "a pod that is away was asked"
     changed = replace(view, fingerprint="changed")
     restarted = replace(api.pod, incarnation="pod/2")
     for pods, views in (([api.pod], [changed]), ([restarted], [view]), ([api.pod], [])):
-        assert await confirm(deepcopy(memory), pods, views, api.credentials) != [], "nothing was asked"
-    assert await confirm(memory, [api.pod], [], api.credentials, undecided={CLAIMANT}) == [], (
-        "a fault withdraws nothing"
-    )
+        assert await confirm(deepcopy(memory), pods, views, api.credentials) != {}, "nothing was asked"
     assert memory.served() == {view.key}
+    assert await confirm(memory, [api.pod], [view], api.credentials, doubted={CLAIMANT}) != {}, "nothing was asked"
+    assert memory.served() == frozenset()
 
 
 async def test_a_withdrawn_view_lingers_until_it_is_gone(api: Api, session: aiohttp.ClientSession) -> None:

@@ -117,6 +117,10 @@ def test_events_tell_transitions_and_nothing_twice() -> None:
     since = render_conditions(drifted, before=before, generation=1, now=NOON)
     assert transitions(since, drifted) == ()
     assert [notice.reason for notice in transitions(since, applied)] == ["DriftResolved"]
+    counted = derive_conditions(Applied("revision 2"), drift=("column a", "column b"))
+    assert [notice.reason for notice in transitions(since, counted)] == ["Applied", "DriftDetected"]
+    assert transitions(since, counted, is_summary=True) == ()
+    assert [notice.reason for notice in transitions(before, counted, is_summary=True)] == ["DriftDetected"]
     failed = derive_conditions(Stalled(Reason.INVALID_SPEC, "bad"))
     assert [(notice.type, notice.reason) for notice in transitions(before, failed)] == [("Warning", "InvalidSpec")]
     assert transitions(before, derive_conditions(Progressing(Reason.APPLYING, "running"))) == ()

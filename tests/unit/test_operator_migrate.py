@@ -1,5 +1,6 @@
 """What refused migrations mean, how plans are shown, and when many deletions are held."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +14,12 @@ from pgcraft_core.migrate.errors import (
 )
 from pgcraft_core.migrate.execute import Applied
 from pgcraft_core.plan.hazard import Hazard
-from pgcraft_core.plan.model import PlannedGroup, PlannedMigration
+from pgcraft_core.plan.model import PlannedGroup, PlannedMigration, RegistryChange
 from pgcraft_core.plan.operations.base import PlannedOperation
+from pgcraft_core.plan.operations.column import DropColumn
 from pgcraft_core.plan.operations.view import DropView
+from pgcraft_core.schema.base import ObjectId, QualifiedName
+from pgcraft_core.schema.table import Column
 from pgcraft_core.schema.unit import Claimant
 from pgcraft_core.schema.view import View, ViewColumn
 from pgcraft_core.spec.database import Database
@@ -25,7 +29,8 @@ from pgcraft_operator import migration_record as record
 from pgcraft_operator.outcome import Stalled, Waiting
 from pgcraft_operator.reasons import Reason
 from pgcraft_operator.reconcile.guard import hold_releases
-from pgcraft_operator.reconcile.migrate import outcome_of_error
+from pgcraft_operator.reconcile.isolation import set_apart
+from pgcraft_operator.reconcile.refusal import outcome_of_error
 
 
 def failed(sqlstate: str) -> StatementFailedError:
@@ -55,9 +60,10 @@ def test_a_refusal_waits_or_needs_a_person(
 
 
 def group(name: str, hazard: Hazard | None = None) -> PlannedGroup:
+    claimant = Claimant("Dimension", "geo", name)
     view = View(schema_name="api", name=name, base_schema="geo", base_name=name, columns=(ViewColumn(name="id"),))
     operation = PlannedOperation(DropView(target=view.id, view=view), hazard)
-    return PlannedGroup((operation,), (), (Claimant("Dimension", "geo", name),))
+    return PlannedGroup((operation,), (RegistryChange(view.id, claimant, view, before=None),), (claimant,))
 
 
 def migration(*names: str, hazard: Hazard | None = None) -> PlannedMigration:
@@ -77,7 +83,7 @@ WAREHOUSE = load_resource(
 def test_a_migration_object_is_valid_and_owned_by_its_database() -> None:
     assert isinstance(WAREHOUSE, Database)
     plan = migration("airports", hazard=Hazard("ExposureChange", "clients lose api.airports"))
-    manifest = record.render_migration(WAREHOUSE, plan)
+    manifest = record.render_migration(WAREHOUSE, plan, f"warehouse-{plan.plan_hash[:10]}")
     loaded = load_resource(manifest)
     assert isinstance(loaded, Migration), loaded
     assert loaded.metadata.name == f"warehouse-{plan.plan_hash[:10]}"
@@ -93,10 +99,93 @@ def test_a_name_stays_within_what_kubernetes_takes() -> None:
     assert name.endswith(migration("airports").plan_hash[:10])
 
 
+def placed(name: str, plan: PlannedMigration, phase: str | None) -> dict[str, Any]:
+    status = {"status": {"phase": phase}} if phase else {}
+    return {"metadata": {"name": name}, "spec": {"planHash": plan.plan_hash}, **status}
+
+
+@pytest.mark.parametrize("phase", ["Pending", "ApprovalPending", "Applying", "Failed", None])
+def test_a_plan_that_is_not_finished_keeps_its_object(phase: str | None) -> None:
+    plan, other = migration("airports"), migration("countries")
+    name = record.migration_name("warehouse", plan)
+    there = placed(name, plan, phase)
+    assert record.find_place("warehouse", plan, [placed("warehouse-1", other, "Applied"), there]) == (name, there)
+
+
+@pytest.mark.parametrize("phase", ["Applied", "Superseded"])
+def test_a_plan_made_again_leaves_the_record_of_its_first_time(phase: str) -> None:
+    plan = migration("airports")
+    name = record.migration_name("warehouse", plan)
+    assert record.find_place("warehouse", plan, []) == (name, None)
+    first = placed(name, plan, phase)
+    assert record.find_place("warehouse", plan, [first]) == (f"{name}-2", None)
+    second = placed(f"{name}-2", plan, "Failed")
+    assert record.find_place("warehouse", plan, [second, first]) == (f"{name}-2", second)
+    # The history limit has taken the first ones: the count goes on.
+    tenth = placed(f"{name}-10", plan, "Applied")
+    assert record.find_place("warehouse", plan, [placed(f"{name}-9", plan, phase), tenth]) == (f"{name}-11", None)
+
+
+def dropping(*names: str) -> PlannedMigration:
+    table = ObjectId("table", "geo", "airports")
+    drops = tuple(
+        PlannedOperation(
+            DropColumn(table, QualifiedName("geo", "airports"), Column(name=name, type="text")),
+            Hazard("DataLoss", f"drop column {name}"),
+        )
+        for name in names
+    )
+    return PlannedMigration((PlannedGroup(drops, (), tuple(gone("airports"))),), needs_approval=True)
+
+
+def test_what_waits_says_what_becomes_of_its_columns_meanwhile() -> None:
+    one, two = dropping("website"), dropping("website", "tz")
+    assert record.meanwhile(one, is_exposed=True) == (
+        "Meanwhile the column keeps its data and is no longer served; declare it again to take it back."
+    )
+    assert record.meanwhile(one, is_exposed=False) == (
+        "Meanwhile the column keeps its data; declare it again to take it back."
+    )
+    assert "are no longer served; declare them again" in record.meanwhile(two, is_exposed=True)
+    assert record.hazard_summary(two) == "drop column website; drop column tz"
+    assert record.meanwhile(migration("airports"), is_exposed=True) == ""
+
+
+def needs_nothing(_: PlannedGroup) -> frozenset[ObjectId]:
+    return frozenset()
+
+
+def names(migrations: Iterable[PlannedMigration]) -> list[list[str]]:
+    return [[claimant.name for claimant in migration.claimants] for migration in migrations]
+
+
+def test_what_failed_before_does_not_fail_the_others_again() -> None:
+    plans = [migration("a", "bad", "c"), migration("d", "e")]
+    assert set_apart(plans, (), needs_nothing) == tuple(plans)
+    failed = {migration("bad").plan_hash}
+    assert names(set_apart(plans, failed, needs_nothing)) == [["a", "c"], ["d", "e"], ["bad"]]
+    assert names(set_apart([migration("bad")], failed, needs_nothing)) == [["bad"]]
+
+
+def test_what_needs_something_that_failed_comes_after_it() -> None:
+    needs = {"child": {ObjectId("view", "api", "bad")}, "grandchild": {ObjectId("view", "api", "child")}}
+    found = set_apart(
+        [migration("bad", "a", "child"), migration("b", "grandchild")],
+        {migration("bad").plan_hash},
+        lambda group: frozenset(needs.get(group.claimants[0].name, ())),
+    )
+    assert names(found) == [["a"], ["b"], ["bad"], ["child"], ["grandchild"]]
+
+
+def test_a_refusal_says_the_same_however_often_it_is_tried() -> None:
+    tenth, hundredth = (outcome_of_error(LockTimeoutError("x"), count, has_failed_before=False) for count in (10, 100))
+    assert tenth == hundredth
+
+
 def test_long_sql_is_shortened_and_says_so() -> None:
     assert isinstance(WAREHOUSE, Database)
     plan = migration(*(f"a-rather-long-name-of-a-dimension-{number}" for number in range(4000)))
-    manifest = record.render_migration(WAREHOUSE, plan)
+    manifest = record.render_migration(WAREHOUSE, plan, "warehouse-1")
     assert len(manifest["spec"]["sql"].encode()) == 262_144
     assert "shortened" in manifest["spec"]["sql"][-80:]
     assert (len(manifest["spec"]["operations"]), manifest["spec"]["operationCount"]) == (1000, 4000)

@@ -1,6 +1,7 @@
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.schema.view import Privilege, RoleGrant, View, ViewColumn
 from pgcraft_core.spec.postgrest import PostgREST
@@ -40,6 +41,22 @@ def test_views_of_the_served_schemas_are_exposed_in_a_fixed_order() -> None:
     assert [(str(view), view.columns) for view in found] == [("api.a", ("id",)), ("api.b", ("id", "name"))]
     assert shape_fingerprint(found) == shape_fingerprint(exposed_views(postgrest(), units[::-1]))
     assert shape_fingerprint(found) != shape_fingerprint(found[:1])
+
+
+def test_a_faulty_unit_asks_for_nothing_and_what_was_applied_for_it_stands() -> None:
+    declared, owner = postgrest(), Claimant("Dimension", "geo", "owner")
+    refused = Unit(
+        Claimant("Dimension", "geo", "late"),
+        objects=(view("taken"), view("own")),
+        diagnostics=(Diagnostic("spec.api", "taken", reason="Conflict"),),
+    )
+    assert exposed_views(declared, [refused]) == ()
+    standing = {("api", "own"): refused.claimant, ("api", "taken"): owner, ("other", "own"): owner}
+    found = exposed_views(declared, [refused, Unit(owner, objects=(view("taken"),))], standing)
+    assert [(str(item), item.claimant.name, item.columns) for item in found] == [
+        ("api.own", "late", ()),
+        ("api.taken", "owner", ("id",)),
+    ]
 
 
 def test_the_reader_is_the_first_role_that_may_select() -> None:

@@ -24,8 +24,6 @@ class Memory:
 
     confirmed: dict[str, dict[ViewKey, str]] = field(default_factory=dict)
     """Incarnation of a pod -> view -> fingerprint."""
-    claimants: dict[ViewKey, Claimant] = field(default_factory=dict)
-    """Whose the views are, or were when last wanted."""
     withdrawn: set[ViewKey] = field(default_factory=set)
     """Views served once, wanted no longer and not yet seen to be gone."""
     stale_shape: str | None = None
@@ -33,17 +31,15 @@ class Memory:
     """Since when (monotonic) the caches have not known the shape."""
 
     def note_wanted(
-        self, views: Sequence[ExposedView], undecided: Collection[Claimant], pods: Sequence[ReadyPod]
+        self, views: Sequence[ExposedView], pods: Sequence[ReadyPod], doubted: Collection[Claimant]
     ) -> None:
-        """Forget pods that are gone, and remember which views have been withdrawn; undecided claimants keep theirs."""
-        self.claimants |= {view.key: view.claimant for view in views}
+        """Forget pods that are gone and what was seen of the views of doubted claimants; note which are withdrawn."""
         wanted = {view.key for view in views}
-        wanted |= {key for key, claimant in self.claimants.items() if claimant in undecided}
         for seen in self.confirmed.values():
             self.withdrawn |= seen.keys() - wanted
         self.withdrawn -= wanted
-        self.claimants = {key: claimant for key, claimant in self.claimants.items() if key in wanted}
-        self.confirmed = {pod.incarnation: self._confirmed_of(pod, wanted) for pod in pods}
+        trusted = {view.key for view in views if view.claimant not in doubted}
+        self.confirmed = {pod.incarnation: self._confirmed_of(pod, trusted) for pod in pods}
 
     def unconfirmed(self, pod: ReadyPod, views: Sequence[ExposedView]) -> list[ExposedView]:
         """Return the views that a pod has not been seen to serve in their present shape."""
@@ -55,9 +51,9 @@ class Memory:
         seen = [frozenset(views) for views in self.confirmed.values()]
         return frozenset.intersection(*seen) if seen else frozenset()
 
-    def _confirmed_of(self, pod: ReadyPod, wanted: Collection[ViewKey]) -> dict[ViewKey, str]:
+    def _confirmed_of(self, pod: ReadyPod, trusted: Collection[ViewKey]) -> dict[ViewKey, str]:
         seen = self.confirmed.get(pod.incarnation, {})
-        return {key: fingerprint for key, fingerprint in seen.items() if key in wanted}
+        return {key: fingerprint for key, fingerprint in seen.items() if key in trusted}
 
     def lags_too_long(self, shape: str, *, is_stale: bool) -> bool:
         """Note whether the caches lag behind a shape, and return whether they have done so for `LONGEST_LAG`."""
@@ -76,28 +72,30 @@ async def confirm(
     views: Sequence[ExposedView],
     credentials: Credentials,
     *,
-    undecided: Collection[Claimant] = frozenset(),
-) -> list[Shortfall]:
+    doubted: Collection[Claimant] = frozenset(),
+) -> dict[ViewKey, Shortfall]:
     """Ask pods for what they have not been seen to serve, for `PATIENCE` seconds while their caches catch up.
 
-    Returns what is short at the end. With nothing new there is no request at all. Views of `undecided` claimants, whose
-    declaration is faulty at present, are neither wanted nor withdrawn: what was applied for them stands.
+    Returns what is short at the end. With nothing new there is no request at all. Views of `doubted` claimants, whose
+    objects somebody has changed, are asked for although they were seen to be served before.
     """
-    memory.note_wanted(views, undecided, pods)
+    memory.note_wanted(views, pods, doubted)
     if not pods or not (memory.withdrawn or any(memory.unconfirmed(pod, views) for pod in pods)):
-        return []
+        return {}
     pause, deadline = _FIRST_PAUSE, time.monotonic() + PATIENCE
     async with open_session() as session:
         apis = {pod: PodApi(session, pod, credentials) for pod in pods}
         while True:
             shortfalls = await _ask_once(memory, apis, views)
-            if not any(shortfall.is_stale for shortfall in shortfalls) or time.monotonic() + pause > deadline:
+            if not any(shortfall.is_stale for shortfall in shortfalls.values()) or time.monotonic() + pause > deadline:
                 return shortfalls
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-async def _ask_once(memory: Memory, apis: Mapping[ReadyPod, PodApi], views: Sequence[ExposedView]) -> list[Shortfall]:
+async def _ask_once(
+    memory: Memory, apis: Mapping[ReadyPod, PodApi], views: Sequence[ExposedView]
+) -> dict[ViewKey, Shortfall]:
     asked = {pod: memory.unconfirmed(pod, views) for pod in apis}
     found = await asyncio.gather(*(api.find_shortfalls(asked[pod]) for pod, api in apis.items() if asked[pod]))
     short = dict(zip((pod for pod in apis if asked[pod]), found, strict=True))
@@ -110,4 +108,4 @@ async def _ask_once(memory: Memory, apis: Mapping[ReadyPod, PodApi], views: Sequ
             memory.confirmed[pod.incarnation].pop(key, None)
     lingering = await asyncio.gather(*(api.find_lingering(memory.withdrawn) for api in apis.values()))
     memory.withdrawn = {key for found in lingering for key in found}
-    return [shortfall for found in (*short.values(), *lingering) for shortfall in found.values()]
+    return {key: shortfall for found in (*short.values(), *lingering) for key, shortfall in found.items()}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from pgcraft_core.schema.unit import Unit
+from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.spec.postgrest import PostgREST
 from pgcraft_operator.cluster import Cluster, Kind, Manifest, NotFoundError, RefusedError
 from pgcraft_operator.postgrest.comparison import is_applied
@@ -28,14 +29,15 @@ _memories: dict[str, Memory] = {}  # by uid of the PostgREST resource
 class ApiOutcome:
     """What has become of one API: ready, or waiting for something that comes by itself, or failed until a person acts.
 
-    `served` are the views that every ready pod serves in their present shape, so none while there is no pod. An API of
-    no replicas is ready, as declared, and serves nothing.
+    `served` are the views that every ready pod serves in their present shape, so none while there is no pod;
+    `shortfalls` say what is wrong with others. An API of no replicas is ready, as declared, and serves nothing.
     """
 
     url: str
     replicas: int = 0
     ready_replicas: int = 0
     served: frozenset[ViewKey] = frozenset()
+    shortfalls: Mapping[ViewKey, str] = field(default_factory=dict)
     waiting: str | None = None
     failed: str | None = None
 
@@ -44,12 +46,25 @@ class ApiOutcome:
         """Whether all pods are up, of the declared form, and serve all views and no withdrawn ones."""
         return self.waiting is None and self.failed is None
 
+    def why_not_served(self, view: ViewKey) -> str | None:
+        """Return what keeps one view from being served, where that is known; nothing that is another view's matter."""
+        return self.failed or self.shortfalls.get(view) or (self.waiting if not self.shortfalls else None)
 
-async def expose(cluster: Cluster, postgrest: PostgREST, units: Sequence[Unit], secret: WorkloadSecret) -> ApiOutcome:
+
+async def expose(
+    cluster: Cluster,
+    postgrest: PostgREST,
+    units: Sequence[Unit],
+    secret: WorkloadSecret,
+    *,
+    standing: Mapping[ViewKey, Claimant] = MappingProxyType({}),
+    doubted: Collection[Claimant] = frozenset(),
+) -> ApiOutcome:
     """Apply Deployment and Service where they differ, and ask pods for every view of `units` until they serve it.
 
-    Returns within a few seconds: who gets `waiting` calls again. Writes nothing, and sends no request to a pod, when
-    nothing has changed since the last call.
+    `standing` are views that were applied otherwise than `units` say, and stay; `doubted` are claimants whose views are
+    asked for anew. Returns within a few seconds: who gets `waiting` calls again. Writes nothing, and sends no request
+    to a pod, when nothing has changed since the last call.
 
     Raises:
         ClusterError: the API server cannot be reached, or does not let us.
@@ -66,14 +81,13 @@ async def expose(cluster: Cluster, postgrest: PostgREST, units: Sequence[Unit], 
 
     namespace = postgrest.metadata.namespace
     pods = await cluster.list_pods(namespace, label_selector(postgrest))
-    views = exposed_views(postgrest, units)
+    views = exposed_views(postgrest, units, standing)
     memory = _memories.setdefault(postgrest.metadata.uid, Memory())
-    undecided = {unit.claimant for unit in units if unit.diagnostics}
     credentials = Credentials.of(postgrest, secret)
-    shortfalls = await confirm(memory, ready_pods(pods), views, credentials, undecided=undecided)
-    awaited = what_rollout_awaits(workload, pods) or _summarize(shortfalls)
+    shortfalls = await confirm(memory, ready_pods(pods), views, credentials, doubted=doubted)
+    awaited = what_rollout_awaits(workload, pods) or _summarize(shortfalls.values())
     shape = shape_fingerprint(views)
-    lags = memory.lags_too_long(shape, is_stale=any(shortfall.is_stale for shortfall in shortfalls))
+    lags = memory.lags_too_long(shape, is_stale=any(shortfall.is_stale for shortfall in shortfalls.values()))
     if lags and _restarted_for(workload) != shape:
         # The notification was lost, or this PostgREST does not listen. Once a shape: a second restart would not help.
         _logger.warning("restarting the pods of %s: %s", postgrest.key, awaited)
@@ -84,6 +98,7 @@ async def expose(cluster: Cluster, postgrest: PostgREST, units: Sequence[Unit], 
         replicas=workload["spec"].get("replicas", 1),
         ready_replicas=workload.get("status", {}).get("readyReplicas", 0),
         served=memory.served(),
+        shortfalls={key: shortfall.message for key, shortfall in shortfalls.items()},
         waiting=awaited,
     )
 
@@ -124,7 +139,7 @@ def _restarted_for(workload: Manifest | None) -> str | None:
     return annotations.get(RESTARTED_FOR)
 
 
-def _summarize(shortfalls: Sequence[Shortfall]) -> str | None:
+def _summarize(shortfalls: Collection[Shortfall]) -> str | None:
     """Return the first of all sentences and how many more there are."""
     messages = sorted({shortfall.message for shortfall in shortfalls})
     if not messages:

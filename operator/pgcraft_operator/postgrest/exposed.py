@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import quote
 
 from pgcraft_core.schema.unit import Claimant, Unit
@@ -17,7 +18,10 @@ ViewKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ExposedView:
-    """A view, and the first of the API's roles that may read it, if any may."""
+    """A view, and the first of the API's roles that may read it, if any may.
+
+    One of unknown shape has neither columns nor reader nor fingerprint: of it is asked whether it is there.
+    """
 
     claimant: Claimant
     schema: str
@@ -36,16 +40,25 @@ class ExposedView:
         return f"{self.schema}.{self.name}"
 
 
-def exposed_views(postgrest: PostgREST, units: Iterable[Unit]) -> tuple[ExposedView, ...]:
-    """Return the views that the API serves once everything is applied, in a fixed order."""
+def exposed_views(
+    postgrest: PostgREST, units: Iterable[Unit], standing: Mapping[ViewKey, Claimant] = MappingProxyType({})
+) -> tuple[ExposedView, ...]:
+    """Return the views that the API is to serve, in a fixed order; those of faulty units are not among them.
+
+    `standing` are views that were applied and whose shape is not known, because what is declared now is not applied.
+    """
     schemas, reach = set(postgrest.spec.schemas), _privileges_of_roles(postgrest)
-    views = (
-        _exposed(unit.claimant, item, reach)
-        for unit in units
-        for item in unit.objects
-        if isinstance(item, View) and item.schema_name in schemas
-    )
-    return tuple(sorted(views, key=lambda view: view.key))
+    views = {
+        (schema, name): ExposedView(claimant, schema, name, columns=(), reader=None, fingerprint="")
+        for (schema, name), claimant in standing.items()
+        if schema in schemas
+    }
+    for unit in units:
+        for item in () if unit.diagnostics else unit.objects:
+            if isinstance(item, View) and item.schema_name in schemas:
+                view = _exposed(unit.claimant, item, reach)
+                views[view.key] = view
+    return tuple(view for _, view in sorted(views.items()))
 
 
 def shape_fingerprint(views: Sequence[ExposedView]) -> str:

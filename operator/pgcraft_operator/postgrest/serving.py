@@ -3,7 +3,8 @@
 Two questions, because PostgREST keeps a schema cache beside the database. Reading a view tells that it, its columns and
 the grant are in the database, and nothing of the cache, by which PostgREST embeds, inserts and describes: release 12
 answers such a read from the database alone. The OpenAPI description comes from the cache, so its columns must be the
-view's. Where nobody may read a view, OPTIONS, which asks the cache for the view but not for privileges, has to do.
+view's. Where nobody may read a view, OPTIONS, which asks the cache for the view but not for privileges, has to do, with
+a read that may be refused but must not find the view missing.
 """
 
 from __future__ import annotations
@@ -112,14 +113,18 @@ class PodApi:
         return None if answer.is_good else answer.shortfall(view)
 
     async def _look_up(self, view: ExposedView) -> Shortfall | None:
-        """Ask whether the view exists: tells of the cache, of its columns not."""
+        """Ask whether the view exists: tells of the cache and of the database, of its columns not."""
         headers = self._credentials.headers_as_anyone()
         if headers is None:
             return None
         answer = await self._ask("OPTIONS", view_path(view.name), view.schema, headers)
         if answer.status == HTTPStatus.NOT_FOUND:
             return Shortfall(f"{view} is not known to PostgREST yet", is_stale=True)
-        return None if answer.is_good else answer.shortfall(view)
+        if not answer.is_good:
+            return answer.shortfall(view)
+        # Postgres looks for a relation before it looks at privileges: whoever is refused has found it.
+        answer = await self._ask("GET", read_path(view.name), view.schema, headers)
+        return answer.shortfall(view) if answer.status == HTTPStatus.NOT_FOUND else None
 
     async def _find_cache_shortfalls(self, views: Sequence[ExposedView]) -> dict[ViewKey, Shortfall]:
         """Compare views that the database has with what the cache says, one description a schema and reader."""

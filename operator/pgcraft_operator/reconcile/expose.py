@@ -13,13 +13,11 @@ from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.postgrest import PostgREST
 from pgcraft_operator.cluster import Cluster
 from pgcraft_operator.connection import ConnectionParameters
-from pgcraft_operator.outcome import ApiState, Stalled, Waiting
-from pgcraft_operator.postgrest import WorkloadError, WorkloadSecret, ensure_secret, expose
+from pgcraft_operator.outcome import ApiState, Outcome, Stalled, Waiting
+from pgcraft_operator.postgrest import ViewKey, WorkloadError, WorkloadSecret, ensure_secret, expose
 from pgcraft_operator.reasons import Reason
 from pgcraft_operator.reconcile.findings import Findings
 from pgcraft_operator.reconcile.inventory import Subject
-
-_UNAPPLIED = Diagnostic("", "not as declared yet", reason="DependencyNotReady")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,16 @@ class Secrets:
     def fingerprints(self) -> dict[Claimant, str]:
         """The fingerprint of each PostgREST's verifier: two of them may claim one login, and only one gets it."""
         return {claimant: secret.verifier_fingerprint for claimant, secret in self.found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What APIs are to serve: units as they are applied, and views that were applied in another shape than declared."""
+
+    units: tuple[Unit, ...]
+    standing: Mapping[ViewKey, Claimant]
+    doubted: frozenset[Claimant]
+    """Resources whose objects somebody has changed since, so that an earlier answer of their views says nothing."""
 
 
 async def ensure_secrets(
@@ -59,23 +67,24 @@ async def ensure_secrets(
 
 async def expose_apis(cluster: Cluster, findings: Findings, secrets: Secrets) -> None:
     """Bring up every PostgREST whose roles and grants are applied, and note what each of them serves."""
+    exposure = find_exposure(findings)
     waiting_for_api = [
-        _expose_one(cluster, findings, subject.resource, secrets.found[subject.claimant])
+        _expose_one(cluster, findings, exposure, subject.resource, secrets.found[subject.claimant])
         for subject in findings.inventory.postgrests
         if subject.resource and subject.claimant in secrets.found and _has_roles(findings, subject.claimant)
     ]
     await asyncio.gather(*waiting_for_api)
-    for claimant, unit in findings.units.items():
-        views = [item for item in unit.objects if isinstance(item, View)]
-        if views:
-            state = serving_state(views, findings)
-            if state is not None:
-                findings.api_states[claimant] = state
+    for subject in findings.inventory.dimensions:
+        state = serving_state(subject.claimant, findings)
+        if state is not None:
+            findings.api_states[subject.claimant] = state
 
 
-async def _expose_one(cluster: Cluster, findings: Findings, postgrest: PostgREST, secret: WorkloadSecret) -> None:
+async def _expose_one(
+    cluster: Cluster, findings: Findings, exposure: Exposure, postgrest: PostgREST, secret: WorkloadSecret
+) -> None:
     claimant = Claimant(postgrest.kind, postgrest.metadata.namespace, postgrest.metadata.name)
-    api = await expose(cluster, postgrest, _migrated(findings), secret)
+    api = await expose(cluster, postgrest, exposure.units, secret, standing=exposure.standing, doubted=exposure.doubted)
     findings.apis[claimant] = api
     if api.failed:
         findings.settle(claimant, Stalled(Reason.RETRIES_EXHAUSTED, api.failed))
@@ -84,46 +93,75 @@ async def _expose_one(cluster: Cluster, findings: Findings, postgrest: PostgREST
     findings.api_states[claimant] = ApiState(api.ready, message)
 
 
-def _migrated(findings: Findings) -> tuple[Unit, ...]:
-    """Return all units, those whose views could not be migrated marked as such.
+def find_exposure(findings: Findings) -> Exposure:
+    """Return what is applied, which is what APIs are asked for, whatever else is declared.
 
-    They keep their own resource from being Ready, not the API of all others.
+    A resource that is refused, waits or failed keeps itself from being Ready, and no API and no other resource: its
+    views, if it has any in the database, stand in the shape they were applied in, which is not known here.
     """
     planned = findings.plan.waiting if findings.plan else ()
     waiting = {change.claimant for migration in planned for change in migration.changes if change.id.kind == "view"}
-    refused = {
+    decided = {
         claimant
-        for claimant, outcome in findings.outcomes.items()
-        if not isinstance(outcome, Waiting) or outcome.reason != Reason.APPROVAL_PENDING
+        for claimant in findings.units.keys() - waiting
+        if findings.outcomes.get(claimant) is None or _waits_for_approval(findings.outcomes[claimant])
     }
-    return tuple(
-        replace(unit, diagnostics=unit.diagnostics or (_UNAPPLIED,)) if claimant in waiting | refused else unit
-        for claimant, unit in findings.units.items()
+    return Exposure(
+        units=tuple(
+            replace(unit, objects=tuple(item for item in unit.objects if item.id in findings.applied.get(claimant, ())))
+            for claimant, unit in findings.units.items()
+            if claimant in decided
+        ),
+        standing={
+            key: claimant
+            for claimant in findings.applied.keys() - decided
+            for key in _applied_views(claimant, findings)
+        },
+        doubted=_find_doubted(findings),
     )
 
 
-def serving_state(views: Sequence[View], findings: Findings) -> ApiState | None:
-    """Return whether every PostgREST of the views' schemas serves them; None where there is no such PostgREST."""
+def _find_doubted(findings: Findings) -> frozenset[Claimant]:
+    """Return whose views may no longer be served: what drifted, and everything where roles or schemas drifted."""
+    drifted = frozenset(findings.plan.drift) if findings.plan else frozenset()
+    is_common = any(claimant.kind != "Dimension" for claimant in drifted)
+    return drifted | findings.applied.keys() if is_common else drifted
+
+
+def serving_state(claimant: Claimant, findings: Findings) -> ApiState | None:
+    """Return whether every PostgREST serves a resource's own views; None where no PostgREST has their schemas."""
+    unit = findings.units.get(claimant)
+    applied = _applied_views(claimant, findings)
+    declared = [(item.schema_name, item.name) for item in unit.objects if isinstance(item, View)] if unit else []
     serving: list[str] = []
     missing: list[str] = []
-    for view in views:
+    for schema, name in dict.fromkeys([*applied, *declared]):
+        view = f"{schema}.{name}"
         for subject in findings.inventory.postgrests:
-            if subject.resource is None or view.schema_name not in subject.resource.spec.schemas:
+            if subject.resource is None or schema not in subject.resource.spec.schemas:
                 continue
             api = findings.apis.get(subject.claimant)
-            if api is not None and api.ready and api.replicas == 0:
+            if (schema, name) not in applied:
+                missing.append(f"view {view} is not applied")
+            elif api is not None and api.ready and api.replicas == 0:
                 continue  # switched off on purpose
-            if api is not None and (view.schema_name, view.name) in api.served:
-                serving.append(f"{subject.claimant} serves {view.qualified_name}")
+            elif api is not None and (schema, name) in api.served:
+                serving.append(f"{subject.claimant} serves {view}")
             else:
                 outcome = findings.outcomes.get(subject.claimant)
-                why = (api.failed or api.waiting) if api else outcome.message if outcome else None
-                missing.append(
-                    f"{subject.claimant} does not serve {view.qualified_name} yet" + (f": {why}" if why else "")
-                )
+                why = api.why_not_served((schema, name)) if api else outcome.message if outcome else None
+                missing.append(f"{subject.claimant} does not serve {view}" + (f": {why}" if why else " yet"))
     if missing:
-        return ApiState(serving=False, message="; ".join(missing))
+        return ApiState(serving=False, message="; ".join(dict.fromkeys(missing)))
     return ApiState(serving=True, message="; ".join(serving)) if serving else None
+
+
+def _applied_views(claimant: Claimant, findings: Findings) -> list[ViewKey]:
+    return sorted((item.schema, item.name) for item in findings.applied.get(claimant, ()) if item.kind == "view")
+
+
+def _waits_for_approval(outcome: Outcome) -> bool:
+    return isinstance(outcome, Waiting) and outcome.reason is Reason.APPROVAL_PENDING
 
 
 def _has_roles(findings: Findings, claimant: Claimant) -> bool:

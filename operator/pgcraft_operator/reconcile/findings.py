@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pgcraft_core.plan.model import Plan
+from pgcraft_core.plan.model import Plan, RegistryChange
+from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_operator.outcome import ApiState, Outcome, Stalled, Waiting
 from pgcraft_operator.postgrest import ApiOutcome
@@ -22,6 +23,8 @@ class Findings:
     """The role that owns what is made."""
     units: Mapping[Claimant, Unit] = field(default_factory=dict)
     plan: Plan | None = None
+    applied: dict[Claimant, set[ObjectId]] = field(default_factory=dict)
+    """What the database holds for each resource, gone ones included: as the plan saw it, and as migrated since."""
     revision: str | None = None
     """The database's newest revision."""
     outcomes: dict[Claimant, Outcome] = field(default_factory=dict)
@@ -34,6 +37,19 @@ class Findings:
     apis: dict[Claimant, ApiOutcome] = field(default_factory=dict)
     api_states: dict[Claimant, ApiState] = field(default_factory=dict)
     must_retry: bool = False
+
+    def take_plan(self, plan: Plan) -> None:
+        """Note what was planned, and what it found applied."""
+        self.plan = plan
+        self.applied = {claimant: set(objects) for claimant, objects in plan.applied.items()}
+
+    def note_changes(self, changes: Iterable[RegistryChange]) -> None:
+        """Note what a migration that was committed left in the registry."""
+        for change in changes:
+            for held in self.applied.values() if change.before is not None else ():
+                held.discard(change.id)  # also where it was another's before
+            if change.object is not None and change.state == "managed":
+                self.applied.setdefault(change.claimant, set()).add(change.id)
 
     def settle(self, claimant: Claimant, outcome: Outcome) -> None:
         """Note an outcome; the first one stands, for the steps go from causes to consequences."""

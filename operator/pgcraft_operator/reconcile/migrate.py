@@ -6,20 +6,18 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from pgcraft_core.migrate.errors import (
     AnotherWriterError,
     DatabaseUnavailableError,
-    InsufficientPrivilegeError,
-    LockTimeoutError,
     MigrationError,
     RegistryConflictError,
-    StatementFailedError,
 )
 from pgcraft_core.migrate.execute import Applied
 from pgcraft_core.migrate.session import Session
-from pgcraft_core.plan.model import PlannedMigration
+from pgcraft_core.plan.model import PlannedGroup, PlannedMigration
+from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.unit import Claimant
 from pgcraft_core.spec.database import Database
 from pgcraft_operator import migration_record as record
@@ -27,22 +25,20 @@ from pgcraft_operator.cluster import Cluster, Manifest
 from pgcraft_operator.events import Notice, send_event
 from pgcraft_operator.gate import CONFIRM_ANNOTATION
 from pgcraft_operator.hub import Again
-from pgcraft_operator.outcome import Progressing, Stalled, Waiting
+from pgcraft_operator.outcome import Progressing, Waiting
 from pgcraft_operator.reasons import Reason
 from pgcraft_operator.reconcile.findings import Findings
 from pgcraft_operator.reconcile.halt import Halt
+from pgcraft_operator.reconcile.isolation import set_apart
 from pgcraft_operator.reconcile.progress import Progress
+from pgcraft_operator.reconcile.refusal import outcome_of_error
 from pgcraft_operator.status import StatusWriter
 from pgcraft_operator.threads import Threads
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE: Final = 8  # attempts at one plan before a person is asked to look; they go on, five minutes apart
-_TRANSIENT: Final = ("08", "40", "53", "55", "57", "58")  # SQLSTATE classes that pass: connection, conflict, resources
-_UNDEFINED: Final = frozenset({"42P01", "3F000", "42704", "42703"})  # table, schema, object, column
-
 Attempts = dict[str, int]
-"""How often in a row each plan failed, by its hash; kept from run to run."""
+"""How often in a row each group failed, by the hash of a plan of it alone; kept from run to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +56,24 @@ class Migrator:
     verifiers: Mapping[str, str]
     seen: list[Manifest] = field(default_factory=list)
     """The Migration objects of this run's plan."""
+    refused: list[Manifest] = field(default_factory=list)
+    """Those of them that failed in this run."""
 
     async def apply(self, migrations: Iterable[PlannedMigration]) -> None:
-        """Apply migrations in order; each commits or fails alone. Raises `Halt` when the database goes away."""
-        for migration in migrations:
+        """Apply migrations in order; each commits or fails alone. Raises `Halt` when the database goes away.
+
+        What failed before comes last and by itself, so that all others commit together.
+        """
+        planned = tuple(migrations)
+        hashes = {part.plan_hash for migration in planned for part in migration.split()}
+        for outdated in self.attempts.keys() - hashes:
+            del self.attempts[outdated]
+        failed = self.attempts.keys() | {
+            manifest["spec"]["planHash"]
+            for manifest in self.findings.inventory.migrations
+            if (manifest.get("status") or {}).get("phase") == "Failed"
+        }
+        for migration in set_apart(planned, failed, self._needs_of):
             await self._apply_batch(migration)
 
     async def record_waiting(self, migrations: Iterable[PlannedMigration]) -> None:
@@ -76,7 +86,8 @@ class Migrator:
             self.findings.pending += 1
             for claimant in migration.claimants:
                 self.findings.migrations.setdefault(claimant, name)
-                message = f"Migration {self.database.metadata.namespace}/{name} waits for approval: {summary}"
+                message = f"Migration {self.database.metadata.namespace}/{name} waits for approval: {summary}."
+                message = f"{message} {self._meanwhile(migration, claimant)}".rstrip()
                 self.findings.settle(claimant, Waiting(Reason.APPROVAL_PENDING, message))
 
     async def record_observed(self, migrations: Iterable[PlannedMigration]) -> None:
@@ -136,8 +147,9 @@ class Migrator:
         """
         manifest = await self._ensure_object(migration)
         started = datetime.now(UTC)
-        await self._write(manifest, record.applying_status(started))
-        await self.progress.report(Progressing(Reason.APPLYING, migration.message), migration.claimants)
+        if not self._is_retry(manifest, migration):
+            await self._write(manifest, record.applying_status(started))
+            await self.progress.report(Progressing(Reason.APPLYING, migration.message), migration.claimants)
         try:
             applied = await self.threads.run(
                 lambda: self.session.apply(migration, self.verifiers), cancel=self.session.cancel
@@ -162,6 +174,7 @@ class Migrator:
     async def _note_success(self, manifest: Manifest, migration: PlannedMigration, applied: Applied) -> None:
         self.attempts.pop(migration.plan_hash, None)
         self.findings.revision = applied.revision
+        self.findings.note_changes(migration.changes)
         self.findings.revisions |= dict.fromkeys(migration.claimants, applied.revision)
         await self._write(manifest, record.applied_status(migration, applied))
         await send_event(self.cluster, manifest, Notice("Normal", "Applied", "Migrate", migration.message))
@@ -181,32 +194,31 @@ class Migrator:
     ) -> None:
         attempts = self.attempts[migration.plan_hash] = self.attempts.get(migration.plan_hash, 0) + 1
         name = manifest["metadata"]["name"]
-        outcome = outcome_of_error(error, attempts, has_failed_before=bool(self.findings.must_retry))
+        outcome = outcome_of_error(error, attempts, has_failed_before=bool(self.refused))
+        self.refused.append(manifest)
         self.findings.must_retry = True
         message = f"Migration {name}: {outcome.message}"
         for claimant in migration.claimants:
             self.findings.migrations.setdefault(claimant, name)
             self.findings.settle(claimant, replace(outcome, message=message))
-        told = (manifest.get("status") or {}).get("message")
-        if isinstance(outcome, Waiting):
-            await self._write(manifest, {"phase": "Pending", "message": outcome.message})
-        else:
-            await self._write(manifest, record.failed_status(outcome.message, started, datetime.now(UTC)))
-        if told != outcome.message:
-            await send_event(self.cluster, manifest, Notice("Warning", outcome.reason, "Migrate", outcome.message))
         logger.warning("migration %s not applied: %s", name, outcome.message, extra={"migration": name})
+        status = (
+            {"phase": "Pending", "message": outcome.message}
+            if isinstance(outcome, Waiting)
+            else record.failed_status(outcome.message, started, datetime.now(UTC))
+        )
+        told = self.writer.current(manifest)
+        if (told.get("phase"), told.get("message")) == (status["phase"], status["message"]):
+            return  # its times stay those of the first failure: an attempt that changes nothing writes nothing
+        await self._write(manifest, status)
+        if (manifest.get("status") or {}).get("message") != outcome.message:
+            await send_event(self.cluster, manifest, Notice("Warning", outcome.reason, "Migrate", outcome.message))
 
     async def _ensure_object(self, migration: PlannedMigration) -> Manifest:
         """Return the object of a plan: one that was there stays as it is, for its spec is immutable."""
-        name = self.name(migration)
-        known = {manifest["metadata"]["name"]: manifest for manifest in self.findings.inventory.migrations}
-        manifest = known.get(name)
-        if manifest is not None and (manifest.get("status") or {}).get("phase") == "Applied":
-            # The same change a second time, after it was undone: the earlier record makes room.
-            await self._delete(manifest)
-            manifest = None
+        name, manifest = self._find_place(migration)
         if manifest is None:
-            manifest = await self.cluster.apply(record.render_migration(self.database, migration))
+            manifest = await self.cluster.apply(record.render_migration(self.database, migration, name))
         self.seen.append(manifest)
         return manifest
 
@@ -220,23 +232,25 @@ class Migrator:
 
     def name(self, migration: PlannedMigration) -> str:
         """Return the name of a migration's object."""
-        return record.migration_name(self.database.metadata.name, migration)
+        return self._find_place(migration)[0]
 
+    def _find_place(self, migration: PlannedMigration) -> tuple[str, Manifest | None]:
+        return record.find_place(self.database.metadata.name, migration, self.findings.inventory.migrations)
 
-def outcome_of_error(error: MigrationError, attempts: int, *, has_failed_before: bool) -> Waiting | Stalled:
-    """Return what a refused migration means for its resources; `attempts` counts this one.
+    def _is_retry(self, manifest: Manifest, migration: PlannedMigration) -> bool:
+        """Whether the object tells of a failed attempt already, and goes on telling of it during the next one."""
+        phase = (manifest.get("status") or {}).get("phase")
+        return phase == "Failed" or (phase == "Pending" and migration.plan_hash in self.attempts)
 
-    `has_failed_before` tells that another migration of the run failed: something undefined may be what that one makes.
-    """
-    message = str(error)
-    if isinstance(error, InsufficientPrivilegeError):
-        return Stalled(Reason.INSUFFICIENT_PRIVILEGE, message)
-    if isinstance(error, StatementFailedError) and has_failed_before and error.sqlstate in _UNDEFINED:
-        return Waiting(Reason.DEPENDENCY_NOT_READY, message)
-    if isinstance(error, StatementFailedError) and not error.sqlstate.startswith(_TRANSIENT):
-        return Stalled(Reason.MIGRATION_FAILED, message)
-    if attempts >= _PATIENCE:
-        return Stalled(Reason.RETRIES_EXHAUSTED, f"{message} ({attempts} attempts)")
-    if isinstance(error, LockTimeoutError):
-        return Waiting(Reason.LOCK_TIMEOUT, message)
-    return Waiting(Reason.RETRYING, message)
+    def _needs_of(self, group: PlannedGroup) -> frozenset[ObjectId]:
+        """Return what must be there before a group, by what its resources declare."""
+        units = [self.findings.units[claimant] for claimant in group.claimants if claimant in self.findings.units]
+        return frozenset[ObjectId]().union(
+            *(unit.references for unit in units),
+            (ObjectId("schema", "", name) for unit in units for name in unit.schemas),
+            (ObjectId("role", "", name) for unit in units for name in unit.roles),
+        )
+
+    def _meanwhile(self, migration: PlannedMigration, claimant: Claimant) -> str:
+        views = any(identity.kind == "view" for identity in self.findings.applied.get(claimant, ()))
+        return record.meanwhile(migration, is_exposed=views)

@@ -95,7 +95,7 @@ class Reconciler:
             findings.units = {unit.claimant: unit for unit in units}
             with halting():
                 plan = await self._threads.run(partial(session.plan, units), cancel=session.cancel)
-            findings.plan = plan
+            findings.take_plan(plan)
             settle_diagnostics(findings, plan)
             await self._migrate(
                 Migrator(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pgcraft_core.plan.model import Plan
 from pgcraft_operator.outcome import Applied, outcome_of, summary
+from pgcraft_operator.reconcile.details import format_version
 from pgcraft_operator.reconcile.findings import Findings
-from pgcraft_operator.reconcile.publish import format_version
 
 
 def settle_diagnostics(findings: Findings, plan: Plan) -> None:
