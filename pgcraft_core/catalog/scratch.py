@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
@@ -99,6 +99,15 @@ def without_elements(table: Table, findings: Iterable[Finding]) -> Table:
     )
 
 
+class Place(NamedTuple):
+    """Where Postgres stumbled: the element, its form, and the character from 1; at the end where it just stops."""
+
+    element: str
+    form: str
+    at: int
+    is_end: bool
+
+
 class Statement:
     """SQL in the making that remembers where each expression, or type of a column, begins."""
 
@@ -117,14 +126,14 @@ class Statement:
         self.sql += text
         return self
 
-    def located(self, position: int | None) -> tuple[str, str, int] | None:
-        """Return element, form and position within the author's text, from 1, or None where it is our own SQL.
+    def located(self, position: int | None) -> Place | None:
+        """Return the place within an author's text, or None where it is our own SQL.
 
         The character after the text belongs to it: there Postgres notices that something is missing.
         """
         for start, length, element, form in self._authored:
             if position is not None and start < position <= start + length + 1:
-                return element, form, position - start
+                return Place(element, form, position - start, is_end=position - start > length)
         return None
 
 
@@ -219,6 +228,9 @@ _HINTS = {
 }
 
 
+_SYNTAX_ERROR = "42601"
+
+
 def is_authors_fault(error: DBAPIError) -> bool:
     """Whether Postgres refused the SQL, rather than failed at it."""
     sqlstate = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
@@ -231,12 +243,16 @@ def finding(error: DBAPIError, statement: Statement, table: ObjectId, element: s
     assert isinstance(original, psycopg.Error)  # noqa: S101 - is_authors_fault() said so
     position = original.diag.statement_position
     located = statement.located(int(position) if position else None)
+    message = original.diag.message_primary or str(original)
+    remarks = [original.diag.message_detail]
     if located is not None:
-        element, form, at = located
-    remarks = [] if located is None else [f"at character {at}", _HINTS.get(original.sqlstate or "")]
-    remarks = list(filter(None, [*remarks, original.diag.message_detail]))
-    message = _reworded(original.diag.message_primary or str(original), form)
-    return Finding(table, element, f"{message} ({'; '.join(remarks)})" if remarks else message)
+        element, form = located.element, located.form
+        remarks = [f"at character {located.at}", _HINTS.get(original.sqlstate or ""), *remarks]
+        if located.is_end and original.sqlstate == _SYNTAX_ERROR:
+            message = "syntax error: something is missing at the end"
+    message = _reworded(message, form)
+    told = "; ".join(remark for remark in remarks if remark)
+    return Finding(table, element, f"{message} ({told})" if told else message)
 
 
 def _reworded(message: str, form: str) -> str:

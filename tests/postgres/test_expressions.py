@@ -146,7 +146,7 @@ def test_all_that_is_wrong_is_reported_with_its_place(owner: Connection) -> None
         "check 2": ("elevation > 0 and count(*) > 1", "aggregate functions are not allowed"),
         "check 3": ("exists (select from pg_authid)", "cannot use subquery"),
         "check 4": ("icao icao", 'syntax error at or near "icao" (at character 6)'),
-        "check 5": ("elevation >", "syntax error"),
+        "check 5": ("elevation >", "syntax error: something is missing at the end (at character 12)"),
         "check 6": ("elevation > 1) or (true", "closes what the expression did not open (at character 14)"),
         "check 7": ("  label  =  'x' -- ", "comment; remove it"),
         "check 8": ("foo(1)", "function foo(integer) does not exist (at character 1"),
