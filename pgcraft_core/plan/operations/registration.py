@@ -1,4 +1,4 @@
-"""Changes of what the registry says of a table, without any change to the table."""
+"""Changes of what the registry says, without any change to the database."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pgcraft_core.plan.operations.base import Operation, Phase
 
 
 @dataclass(frozen=True)
-class Release(Operation):
-    """Keep an object and its data, though no resource declares it any more."""
+class RegistryOperation(Operation):
+    """Base of what only concerns the registry."""
 
     phase: ClassVar[Phase] = Phase.COMMENTS
 
@@ -22,26 +22,21 @@ class Release(Operation):
         """Nothing."""
         return []
 
+
+@dataclass(frozen=True)
+class Release(RegistryOperation):
+    """Keep an object and its data, though no resource declares it any more."""
+
     def describe(self) -> str:
         """Sentence for people."""
         return f"keep {self.target}, which no resource declares any more"
 
 
 @dataclass(frozen=True)
-class Forget(Operation):
+class Forget(RegistryOperation):
     """Strike from the registry what somebody else removed from the database and nobody declares any more."""
 
     what: str
-
-    phase: ClassVar[Phase] = Phase.COMMENTS
-
-    def upgrade(self) -> list[str]:
-        """Nothing: it is gone."""
-        return []
-
-    def downgrade(self) -> list[str]:
-        """Nothing."""
-        return []
 
     def describe(self) -> str:
         """Sentence for people."""
@@ -49,18 +44,8 @@ class Forget(Operation):
 
 
 @dataclass(frozen=True)
-class TakeBack(Operation):
+class TakeBack(RegistryOperation):
     """Take an object that was released, or that another resource held, under management."""
-
-    phase: ClassVar[Phase] = Phase.COMMENTS
-
-    def upgrade(self) -> list[str]:
-        """Nothing: the object is as it was left."""
-        return []
-
-    def downgrade(self) -> list[str]:
-        """Nothing."""
-        return []
 
     def describe(self) -> str:
         """Sentence for people."""
