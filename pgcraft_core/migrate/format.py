@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import accumulate
+from typing import ClassVar
 
-from sqlglot.dialects.dialect import Dialect
+from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
 
@@ -20,7 +22,24 @@ _ESCAPED = {TokenType.BYTE_STRING, TokenType.UNICODE_STRING}
 _QUOTED = {TokenType.STRING, TokenType.IDENTIFIER, TokenType.HEREDOC_STRING, TokenType.NATIONAL_STRING}
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
-_POSTGRES = Dialect.get_or_raise("postgres")
+
+
+class _AsPostgresSays(Postgres):
+    """Postgres with type names as `format_type` gives them, where sqlglot writes INT and VARCHAR."""
+
+    class Generator(Postgres.Generator):
+        TYPE_MAPPING: ClassVar = {
+            **Postgres.Generator.TYPE_MAPPING,
+            exp.DType.CHAR: "CHARACTER",
+            exp.DType.DECIMAL: "NUMERIC",
+            exp.DType.DOUBLE: "DOUBLE PRECISION",
+            exp.DType.INT: "INTEGER",
+            exp.DType.TIMESTAMPTZ: "TIMESTAMP WITH TIME ZONE",
+            exp.DType.VARCHAR: "CHARACTER VARYING",
+        }
+
+
+_POSTGRES = _AsPostgresSays()
 
 _LONGEST = 50_000
 _DEEPEST = 8

@@ -117,3 +117,16 @@ def test_script_is_a_module_that_alembic_can_read() -> None:
 def test_revision_depends_on_the_plan_and_on_what_it_follows() -> None:
     assert len({revision_id("a", None), revision_id("a", "x"), revision_id("b", None)}) == 3
     assert len(revision_id("a", None)) == 12
+
+
+def test_a_table_is_laid_out_with_its_types_as_postgres_names_them() -> None:
+    statement = "CREATE TABLE geo.t (i integer, v character varying(8), n numeric(10,2), t timestamp with time zone)"
+
+    assert format_sql(statement).splitlines() == [
+        "CREATE TABLE geo.t (",
+        "  i INTEGER,",
+        "  v CHARACTER VARYING(8),",
+        "  n NUMERIC(10, 2),",
+        "  t TIMESTAMP WITH TIME ZONE",
+        ")",
+    ]
