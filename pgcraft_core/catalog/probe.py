@@ -31,10 +31,12 @@ from pgcraft_core.catalog.scratch import (
     only_expression_of,
     parsed_table,
     shaped_table,
+    without_columns,
     without_elements,
 )
 from pgcraft_core.catalog.session import discarded, execute, fetch, qualified_names
 from pgcraft_core.catalog.verdicts import Verdicts
+from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.table import Table
 from pgcraft_core.sql.expressions import ExpressionError, qualifiers, require_single_expression
 from pgcraft_core.sql.identifiers import quote_identifier
@@ -105,12 +107,14 @@ class _Probe:
     def findings(self, tables: Sequence[Table]) -> Iterator[Finding]:
         types = list(self._type_findings(tables))
         yield from types
-        bad_types = {found.table for found in types}
+        untyped: dict[ObjectId, set[str]] = {}
+        for found in types:
+            untyped.setdefault(found.table, set()).add(found.element.removeprefix("type:"))
         for table in tables:
             textual = [found for text in expressions_of(table) if (found := self._textual_finding(table, text))]
             yield from textual
-            if table.id not in bad_types:
-                yield from self._scratch_findings(without_elements(table, textual))
+            judged = without_columns(without_elements(table, textual), untyped.get(table.id, set()))
+            yield from self._scratch_findings(judged)
 
     def _type_findings(self, tables: Sequence[Table]) -> Iterator[Finding]:
         columns = [(table, column) for table in tables for column in table.columns]

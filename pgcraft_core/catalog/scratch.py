@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, assert_never
 
@@ -97,6 +98,24 @@ def without_elements(table: Table, findings: Iterable[Finding]) -> Table:
             "indexes": tuple(index for index in table.indexes if f"index:{index.name}" not in bad),
         }
     )
+
+
+def without_columns(table: Table, names: AbstractSet[str]) -> Table:
+    """Return the table without these columns and whatever may stand on them, which cannot be judged without them."""
+    if not names:
+        return table
+    clouded = {
+        expression.element
+        for expression in expressions_of(table)
+        if any(name.lower() in expression.text.lower() for name in names)
+    }
+    clouded |= {
+        f"index:{index.name}"
+        for index in table.indexes
+        if not names.isdisjoint([*(element.column for element in index.elements), *index.include])
+    }
+    rest = table.model_copy(update={"columns": tuple(column for column in table.columns if column.name not in names)})
+    return without_elements(rest, [Finding(table.id, element, "") for element in clouded])
 
 
 class Place(NamedTuple):

@@ -413,3 +413,21 @@ def test_a_failing_database_is_no_fault_of_the_author(owner: Connection) -> None
     with pytest.raises(DBAPIError, match="read-only transaction"):
         probe_tables(owner, [table(checks=["elevation > 1"])], Allowance())
     assert owner.exec_driver_sql("SELECT 1").scalar() == 1  # the caller's transaction goes on
+
+
+def test_a_bad_type_hides_nothing_else(owner: Connection) -> None:
+    table = Table(
+        schema_name="geo",
+        name="t",
+        columns=(
+            Column(name="a", type="text"),
+            Column(name="b", type="txt"),
+            Column(name="c", type="text", default="pg_read_file('/etc/passwd')"),
+        ),
+        checks=(Check(name="x", expression="a <> "), Check(name="y", expression="b <> ''")),
+        indexes=(Index(name="i", elements=(IndexElement(column="b"),), where="a > 1"),),
+    )
+
+    found = {finding.element for finding in probe_tables(owner, [table], Allowance())}
+
+    assert found == {"type:b", "default:c", "check:x"}, "what stands on the untyped column cannot be judged"
