@@ -23,6 +23,14 @@ _PINNED = {
 _AS_IT_STANDS = {"no_parameters": True}
 
 
+def driver_of(connection: Connection) -> psycopg.Connection[tuple[Any, ...]]:
+    """Return psycopg's connection, for statements that are to be sent exactly as they are written."""
+    driver = connection.connection.dbapi_connection
+    # SQLAlchemy's adapter for asyncpg-like drivers would be something else; psycopg is the one driver we support.
+    assert isinstance(driver, psycopg.Connection), driver  # noqa: S101
+    return driver
+
+
 @contextmanager
 def consistent_reading(connection: Connection) -> Generator[None]:
     """Run the block in one repeatable-read, read-only transaction, or in the caller's where one has begun.
@@ -30,7 +38,7 @@ def consistent_reading(connection: Connection) -> Generator[None]:
     What a running transaction of the caller already changed is seen as changed; how consistent the reading is, is then
     the caller's choice of isolation level.
     """
-    driver = _driver_connection(connection)
+    driver = driver_of(connection)
     if driver.info.transaction_status != TransactionStatus.IDLE:
         with qualified_names(connection):
             yield
@@ -95,10 +103,3 @@ def _configure(connection: Connection, settings: Mapping[str, str]) -> None:
             "SELECT set_config(s.n, s.v, true) FROM unnest(%(names)s::text[], %(values)s::text[]) AS s (n, v)",
             {"names": list(settings), "values": list(settings.values())},
         )
-
-
-def _driver_connection(connection: Connection) -> psycopg.Connection[Any]:
-    driver = connection.connection.dbapi_connection
-    # SQLAlchemy's adapter for asyncpg-like drivers would be something else; psycopg is the one driver we support.
-    assert isinstance(driver, psycopg.Connection), driver  # noqa: S101
-    return driver

@@ -31,7 +31,6 @@ from pgcraft_core.plugins.vocabulary import (
     CompileContext,
 )
 from pgcraft_core.schema.unit import Claimant, Unit
-from pgcraft_core.spec.base import Resource
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.dimension import Dimension, PluginUse
 from pgcraft_core.spec.postgrest import PostgREST
@@ -87,7 +86,7 @@ class Compiler:
         return tuple(dimensions + others)
 
     def _compile_dimension(self, dimension: Dimension, context: CompileContext) -> Unit:
-        claimant = _claimant(dimension)
+        claimant = dimension.key
         malformed = validate(dimension)
         denied = check_dimension(dimension, context)
         steps = self._steps(dimension)
@@ -112,7 +111,7 @@ class Compiler:
         )
 
     def _compile_other(self, resource: PostgREST, context: CompileContext) -> Unit:
-        claimant = _claimant(resource)
+        claimant = resource.key
         diagnostics = [*validate(resource), *check_postgrest(resource, context)]
         if diagnostics:
             return _failed(claimant, resource, diagnostics)
@@ -182,10 +181,6 @@ def compile_resources(given: CompileInput) -> tuple[Unit, ...]:
 @cache
 def _default_compiler() -> Compiler:
     return Compiler(load_extensions(DEFAULT_EXTENSIONS))
-
-
-def _claimant(resource: Resource) -> Claimant:
-    return Claimant(resource.kind, resource.metadata.namespace, resource.metadata.name)
 
 
 def _failed(claimant: Claimant, resource: Any, diagnostics: Sequence[Diagnostic]) -> Unit:

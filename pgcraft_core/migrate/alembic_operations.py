@@ -9,7 +9,8 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import renderers
 from alembic.operations import Operations
 
-from pgcraft_core.migrate.connect import driver_of, execute
+from pgcraft_core.catalog.session import driver_of
+from pgcraft_core.migrate.connect import execute
 from pgcraft_core.migrate.errors import MigrationError
 from pgcraft_core.migrate.render import render_call
 from pgcraft_core.migrate.translate import translate_error

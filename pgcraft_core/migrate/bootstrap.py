@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
-from pgcraft_core.migrate.connect import driver_of, execute, roll_back, transaction
+from pgcraft_core.catalog.session import driver_of
+from pgcraft_core.migrate.connect import execute, roll_back, transaction
 from pgcraft_core.migrate.errors import InsufficientPrivilegeError
 from pgcraft_core.plan.ddl import comment_on
 from pgcraft_core.plan.operations.role import POSTGRES_16, ownership_mark

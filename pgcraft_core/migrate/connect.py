@@ -12,14 +12,13 @@ import sqlalchemy.exc
 from sqlalchemy.engine import Connection
 from sqlalchemy.pool import NullPool
 
+from pgcraft_core.catalog.session import driver_of
 from pgcraft_core.migrate.errors import InsufficientPrivilegeError
 from pgcraft_core.migrate.translate import translate_error
 from pgcraft_core.sql.identifiers import quote_identifier
 
 _WITHOUT_EFFECT = {"01007", "01006"}
 """`privilege_not_granted` and `privilege_not_revoked`."""
-
-Driver = psycopg.Connection[tuple[Any, ...]]
 
 _PARAMETERS: Mapping[str, Any] = {
     "connect_timeout": 10,
@@ -52,18 +51,13 @@ def connect(url: str, application_name: str) -> Connection:
     return connection
 
 
-def _notice_lost_client(driver: Driver) -> None:
+def _notice_lost_client(driver: psycopg.Connection[tuple[Any, ...]]) -> None:
     """Have the server end a statement soon after we are gone; not every platform's server can."""
     try:
         driver.execute("SET client_connection_check_interval = '2s'")
         driver.commit()
     except psycopg.errors.InvalidParameterValue:
         driver.rollback()
-
-
-def driver_of(connection: Connection) -> Driver:
-    """Return psycopg's connection, for statements that are to be sent exactly as they are written."""
-    return cast("Driver", connection.connection.dbapi_connection)
 
 
 def is_open(connection: Connection) -> bool:

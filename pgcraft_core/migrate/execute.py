@@ -20,10 +20,8 @@ from pgcraft_core.migrate.history import Revision, check_unchanged, read_head, r
 from pgcraft_core.migrate.lock import check_lock
 from pgcraft_core.migrate.script import (
     ScriptBody,
-    downgrade_statements,
     revision_id,
     set_role,
-    upgrade_statements,
     write_body,
     write_script,
 )
@@ -99,7 +97,6 @@ def _run_once(
         execute(connection, RELOAD)
         revision = revision_id(migration.plan_hash, down_revision)
         finished_at = datetime.now(UTC)
-        upgrade = upgrade_statements(operations, settings.owner_role)
         record_revision(
             connection,
             Revision(
@@ -108,8 +105,8 @@ def _run_once(
                 message=migration.message,
                 plan_hash=migration.plan_hash,
                 script=write_script(migration, body, revision, down_revision, started_at),
-                upgrade_sql=_as_text(upgrade),
-                downgrade_sql=_as_text(downgrade_statements(operations, settings.owner_role)),
+                upgrade_sql=_as_text(body.upgrade_statements),
+                downgrade_sql=_as_text(body.downgrade_statements),
                 duration=finished_at - started_at,
             ),
             settings,
@@ -118,7 +115,7 @@ def _run_once(
         made = {operation.target for operation in operations if isinstance(operation, CreateView)}
         verify_changes(migration.changes, made, catalog, settings.owner_role)
         record_changes(connection, migration.changes, catalog, revision, settings)
-    return Applied(revision, started_at, datetime.now(UTC), len(upgrade))
+    return Applied(revision, started_at, datetime.now(UTC), len(body.upgrade_statements))
 
 
 def _invoke(

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Connection
 from pgcraft_core.catalog.model import Catalog
 from pgcraft_core.catalog.registry import Registry, RegistryEntry
 from pgcraft_core.catalog.rendering import render
-from pgcraft_core.migrate.connect import driver_of, execute
+from pgcraft_core.catalog.session import driver_of
+from pgcraft_core.migrate.connect import execute
 from pgcraft_core.migrate.errors import RegistryConflictError
 from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.migrate.translate import translate_error

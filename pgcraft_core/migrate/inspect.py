@@ -10,8 +10,9 @@ from pgcraft_core.catalog.evidence import count_non_null, estimate_non_null, rea
 from pgcraft_core.catalog.model import Catalog
 from pgcraft_core.catalog.probe import Allowance, Finding, ScratchUnavailableError, probe_tables
 from pgcraft_core.catalog.registry import Registry
+from pgcraft_core.catalog.session import driver_of
 from pgcraft_core.diagnostics import Diagnostic
-from pgcraft_core.migrate.connect import driver_of, execute
+from pgcraft_core.migrate.connect import execute
 from pgcraft_core.migrate.errors import InsufficientPrivilegeError
 from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.plan.diff_table import retain_columns
@@ -36,12 +37,14 @@ def probe_units(
                 if isinstance(item, Table) and _is_changed(item, registry):
                     owners[item.id] = unit
                     tables.append(item)
+        if not tables:
+            continue
         allowance = Allowance(
             schemas=_every_schema(connection) if allowed_schemas is None else allowed_schemas,
             extensions=frozenset(settings.extensions),
             functions=settings.allowed_functions,
         )
-        for finding in _probe(connection, tables, allowance, settings) if tables else ():
+        for finding in _probe(connection, tables, allowance, settings):
             unit = owners[finding.table]
             path = unit.origins.get((finding.table, finding.element), "spec")
             findings.setdefault(unit.claimant, []).append(Diagnostic(path, finding.message))

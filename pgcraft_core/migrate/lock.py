@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy.engine import Connection
 
-from pgcraft_core.migrate.connect import driver_of, execute, is_open, roll_back
+from pgcraft_core.catalog.session import driver_of
+from pgcraft_core.migrate.connect import execute, is_open, roll_back
 from pgcraft_core.migrate.errors import AnotherWriterError
 
 LOCK_KEY = int.from_bytes(hashlib.sha256(b"pgcraft.io/migrations").digest()[:8], signed=True)

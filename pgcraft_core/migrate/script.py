@@ -64,8 +64,10 @@ def downgrade_statements(operations: Sequence[Operation], owner_role: str) -> li
 
 @dataclass(frozen=True, slots=True)
 class ScriptBody:
-    """What `upgrade` and `downgrade` of a script do, as Python text."""
+    """What `upgrade` and `downgrade` of a script do: as statements, and as Python text."""
 
+    upgrade_statements: tuple[str, ...]
+    downgrade_statements: tuple[str, ...]
     upgrade: str
     downgrade: str
 
@@ -76,10 +78,9 @@ def write_body(migration: PlannedMigration, owner_role: str) -> ScriptBody:
     Laying out the SQL takes longer than running it, and is not to be done while locks are held.
     """
     operations = [planned.operation for planned in migration.operations]
-    return ScriptBody(
-        upgrade=_as_python(upgrade_statements(operations, owner_role)),
-        downgrade=_as_python(downgrade_statements(operations, owner_role)),
-    )
+    upgrade = upgrade_statements(operations, owner_role)
+    downgrade = downgrade_statements(operations, owner_role)
+    return ScriptBody(tuple(upgrade), tuple(downgrade), _as_python(upgrade), _as_python(downgrade))
 
 
 def write_script(

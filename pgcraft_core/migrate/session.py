@@ -10,8 +10,9 @@ from typing import Self
 from sqlalchemy.engine import Connection
 
 from pgcraft_core.catalog.read import read_catalog
+from pgcraft_core.catalog.session import driver_of
 from pgcraft_core.migrate.bootstrap import prepare, read_standing
-from pgcraft_core.migrate.connect import connect, driver_of, execute, is_open, roll_back, transaction
+from pgcraft_core.migrate.connect import connect, execute, is_open, roll_back, transaction
 from pgcraft_core.migrate.errors import MigrationError
 from pgcraft_core.migrate.execute import Applied, run_migration
 from pgcraft_core.migrate.history import read_registry
@@ -33,7 +34,7 @@ from pgcraft_core.plan.fill import refuse_unfillable
 from pgcraft_core.plan.model import Plan, PlannedMigration
 from pgcraft_core.plan.scope import roles_of, schemas_of
 from pgcraft_core.plan.settle import reject, settle
-from pgcraft_core.schema.unit import Unit
+from pgcraft_core.schema.unit import Claimant, Unit
 
 
 class Session:
@@ -132,7 +133,8 @@ class Session:
                 self._settings.database,
                 self._settings.namespaces,
             )
-            drafts, held_back = hold_back(_draft(units, settled.accepted, context), catalog)
+            released = released_claimants(units, context)
+            drafts, held_back = hold_back(_draft(settled.accepted, released, context), catalog)
             evidence = read_row_evidence(connection, drafts, catalog)
         drafts, unfillable = refuse_unfillable(drafts, evidence)
         ready, waiting = assemble(drafts, evidence, self._settings.approval)
@@ -141,7 +143,7 @@ class Session:
             waiting=waiting,
             diagnostics={**settled.diagnostics, **held_back, **unfillable},
             drift=find_drift(registry, catalog, self._settings.owner_id),
-            releases=released_claimants(units, context),
+            releases=released,
             applied=registry.objects_by_claimant(self._settings.owner_id),
             revisions=registry.revisions_by_claimant(self._settings.owner_id),
             server_version=self._server_version,
@@ -175,12 +177,12 @@ class Session:
         return self._connection
 
 
-def _draft(units: Sequence[Unit], accepted: Sequence[Unit], context: DraftContext) -> list[Draft]:
+def _draft(accepted: Sequence[Unit], released: Sequence[Claimant], context: DraftContext) -> list[Draft]:
     """Return the drafts of what is needed, then those of what is gone."""
     drafts = draft_schemas(accepted, context)
     for unit in accepted:
         drafts += draft_unit(unit, context)
     taken = {item.id for unit in accepted for item in unit.objects}
-    for claimant in released_claimants(units, context):
+    for claimant in released:
         drafts += draft_release(claimant, context, taken)
     return drafts

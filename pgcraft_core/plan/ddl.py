@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import assert_never
 
 from pgcraft_core.schema.base import QualifiedName
-from pgcraft_core.schema.table import Check, Column, ForeignKey, Index, IndexElement, PrimaryKey, Table, Unique
+from pgcraft_core.schema.table import (
+    Check,
+    Column,
+    Constraint,
+    ForeignKey,
+    Index,
+    IndexElement,
+    PrimaryKey,
+    Table,
+    Unique,
+)
 from pgcraft_core.schema.view import View
 from pgcraft_core.sql.identifiers import column_list, qualify, quote_identifier
 from pgcraft_core.sql.literals import quote_literal
 from pgcraft_core.sql.types import operator_class
-
-Constraint = PrimaryKey | Unique | Check | ForeignKey
 
 
 def qualified(name: QualifiedName) -> str:
@@ -72,9 +80,8 @@ def _foreign_key(key: ForeignKey) -> str:
 
 def create_table(table: Table) -> str:
     """Return CREATE TABLE with columns, key, unique and check constraints; foreign keys and indexes come later."""
-    key = [table.primary_key] if table.primary_key else []
     lines = [column_definition(column) for column in table.columns]
-    lines += [constraint_definition(part) for part in (*key, *table.uniques, *table.checks)]
+    lines += [constraint_definition(part) for part in (*table.keys, *table.checks)]
     body = ",\n".join(f"  {line}" for line in lines)
     return f"CREATE TABLE {qualified(table.qualified_name)} (\n{body}\n)"
 

@@ -8,6 +8,7 @@ from pgcraft_core.catalog.model import Catalog
 from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.plan.draft import Draft
 from pgcraft_core.plan.operations.view import CreateView, DropView
+from pgcraft_core.plan.withhold import withhold
 from pgcraft_core.schema.base import ObjectId, QualifiedName
 from pgcraft_core.schema.unit import Claimant
 
@@ -20,22 +21,7 @@ def hold_back(
     CASCADE would take the strangers' views with it, so a draft that drops a view is held back while there are any; so
     is what needs an object that such a draft would have made.
     """
-    diagnostics: dict[Claimant, tuple[Diagnostic, ...]] = {}
-    blocked = {number: found for number, draft in enumerate(drafts) if (found := _obstacles(draft, catalog))}
-    while True:
-        unmade = {identity for number in blocked for identity in _made(drafts[number])}
-        waiting = {
-            number: [_waits_for(identity) for identity in sorted(draft.needs & unmade)]
-            for number, draft in enumerate(drafts)
-            if number not in blocked and not draft.needs.isdisjoint(unmade)
-        }
-        if not waiting:
-            break
-        blocked |= waiting
-    for number, found in blocked.items():
-        claimant = drafts[number].claimant
-        diagnostics[claimant] = diagnostics.get(claimant, ()) + tuple(found)
-    return [draft for number, draft in enumerate(drafts) if number not in blocked], diagnostics
+    return withhold(drafts, lambda draft: _obstacles(draft, catalog))
 
 
 def _obstacles(draft: Draft, catalog: Catalog) -> list[Diagnostic]:
@@ -57,11 +43,3 @@ def _sentence(view: ObjectId, what: str, others: Iterable[QualifiedName]) -> str
         f"{view} {what}, but {names} selects from it and was not made by pgcraft, which leaves it untouched; "
         "drop it, and make it again afterwards"
     )
-
-
-def _made(draft: Draft) -> set[ObjectId]:
-    return {change.id for change in draft.changes if change.before is None and change.object is not None}
-
-
-def _waits_for(identity: ObjectId) -> Diagnostic:
-    return Diagnostic("spec", f"{identity} cannot be made yet; it is waited for", reason="DependencyNotReady")

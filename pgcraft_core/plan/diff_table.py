@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pgcraft_core.plan.ddl import Constraint
 from pgcraft_core.plan.diff_column import comment_column, diff_columns, find_renames, mentions, rename_columns
 from pgcraft_core.plan.operations.base import Operation
 from pgcraft_core.plan.operations.column import DropColumn
@@ -20,7 +19,7 @@ from pgcraft_core.plan.operations.constraint import (
 )
 from pgcraft_core.plan.operations.index import CommentIndex, CreateIndex, DropIndex, RenameIndex
 from pgcraft_core.plan.operations.table import CommentTable, CreateTable
-from pgcraft_core.schema.table import Check, ForeignKey, Index, PrimaryKey, Table, Unique
+from pgcraft_core.schema.table import Check, Constraint, ForeignKey, Index, PrimaryKey, Table, Unique
 
 _Part = TypeVar("_Part", Constraint, Index)
 
@@ -56,7 +55,7 @@ def diff_table(applied: Table | None, goal: Table) -> list[Operation]:
     operations, renamed = rename_columns(applied, goal)
     changes, replaced = diff_columns(renamed, goal)
     operations += changes
-    operations += _diff_constraints(goal, _constraints(renamed), _constraints(goal), replaced)
+    operations += _diff_constraints(goal, renamed.constraints, goal.constraints, replaced)
     operations += _diff_indexes(goal, renamed.indexes, goal.indexes, replaced)
     if applied.comment != goal.comment:
         operations.append(CommentTable(goal.id, goal.qualified_name, goal.comment, applied.comment))
@@ -79,7 +78,7 @@ def _create(goal: Table) -> list[Operation]:
         operations.append(CommentTable(goal.id, name, goal.comment))
     for column in goal.columns:
         operations += comment_column(goal, column)
-    for constraint in _constraints(goal):
+    for constraint in goal.constraints:
         operations += _comment_constraint(goal, constraint)
     for index in goal.indexes:
         operations += _comment_index(goal, index)
@@ -95,11 +94,6 @@ def _comment_index(table: Table, index: Index) -> list[Operation]:
     if index.comment is None:
         return []
     return [CommentIndex(table.id, table.qualified_name, index.name, index.comment)]
-
-
-def _constraints(table: Table) -> list[Constraint]:
-    key = [table.primary_key] if table.primary_key else []
-    return [*key, *table.uniques, *table.checks, *table.foreign_keys]
 
 
 def _diff_constraints(

@@ -149,13 +149,16 @@ def released_claimants(units: Iterable[Unit], context: DraftContext) -> tuple[Cl
     Absence counts only in namespaces that were looked at.
     """
     alive = {unit.claimant for unit in units} | {context.database}
-    held = {
-        entry.claimant
-        for entry in context.registry.entries.values()
-        if entry.owner_id == context.owner_id and entry.state == "managed"
-    }
     scope = context.namespaces
-    return tuple(sorted(claimant for claimant in held - alive if scope is None or claimant.namespace in scope))
+    return tuple(
+        sorted(
+            claimant
+            for claimant, entries in context.own_entries.items()
+            if claimant not in alive
+            and (scope is None or claimant.namespace in scope)
+            and any(entry.state == "managed" for entry in entries)
+        )
+    )
 
 
 def _diff(item: AnyObject, pinned: Mapping[QualifiedName, AbstractSet[str]], context: DraftContext) -> list[Operation]:

@@ -8,6 +8,7 @@ from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.plan.draft import Draft
 from pgcraft_core.plan.hazards import RowEvidence
 from pgcraft_core.plan.operations.column import AddColumn
+from pgcraft_core.plan.withhold import withhold
 from pgcraft_core.schema.base import QualifiedName
 from pgcraft_core.schema.unit import Claimant
 
@@ -16,15 +17,9 @@ def refuse_unfillable(
     drafts: Sequence[Draft], evidence: Mapping[QualifiedName, RowEvidence]
 ) -> tuple[list[Draft], Mapping[Claimant, tuple[Diagnostic, ...]]]:
     """Return the drafts that existing rows allow, and for the others which column they cannot fill."""
-    kept: list[Draft] = []
-    refused: dict[Claimant, tuple[Diagnostic, ...]] = {}
-    for draft in drafts:
-        findings = tuple(finding for operation in draft.operations for finding in _unfillable(operation, evidence))
-        if findings:
-            refused[draft.claimant] = findings
-        else:
-            kept.append(draft)
-    return kept, refused
+    return withhold(
+        drafts, lambda draft: [found for operation in draft.operations for found in _unfillable(operation, evidence)]
+    )
 
 
 def _unfillable(operation: object, evidence: Mapping[QualifiedName, RowEvidence]) -> list[Diagnostic]:

@@ -30,7 +30,8 @@ def find_clashes(
     clashes: dict[Claimant, list[Diagnostic]] = {}
     for unit in _in_order(units, registry):
         for item in unit.objects:
-            known = {name for entry in [registry.entries.get(item.id)] if entry for name, _ in _relations(entry.object)}
+            entry = registry.entries.get(item.id)
+            known = {name for name, _ in _relations(entry.object)} if entry is not None else set()
             for name, what in _relations(item):
                 if name in holders and name not in known:
                     sentence = f"{what} {name} would have the name of {holders[name]}; choose another name"
@@ -51,8 +52,7 @@ def _relations(item: AnyObject) -> Iterator[tuple[QualifiedName, str]]:
     match item:
         case Table():
             yield item.qualified_name, "table"
-            key = [item.primary_key] if item.primary_key else []
-            for part in (*key, *item.uniques, *item.indexes):
+            for part in (*item.keys, *item.indexes):
                 yield QualifiedName(item.schema_name, part.name), "index"
         case View():
             yield item.qualified_name, "view"

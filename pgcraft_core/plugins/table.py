@@ -59,8 +59,7 @@ class TablePlugin(Plugin):
 
 def _clashes(table: Table) -> list[Diagnostic]:
     """Find two parts under one name: constraints and indexes share a namespace, and so do columns."""
-    key = (table.primary_key,) if table.primary_key else ()
-    parts = [*key, *table.uniques, *table.checks, *table.foreign_keys, *table.indexes]
+    parts = [*table.constraints, *table.indexes]
     names = Counter(part.name for part in parts)
     diagnostics = [
         Diagnostic(

@@ -73,6 +73,9 @@ class ForeignKey(SchemaModel):
         return QualifiedName(self.target_schema, self.target_table)
 
 
+Constraint = PrimaryKey | Unique | Check | ForeignKey
+
+
 class IndexElement(SchemaModel):
     """One key of an index: a column or a SQL expression, with an operator class where not the type's default."""
 
@@ -118,6 +121,16 @@ class Table(SchemaObject):
     def qualified_name(self) -> QualifiedName:
         """Schema and name."""
         return QualifiedName(self.schema_name, self.name)
+
+    @property
+    def keys(self) -> tuple[PrimaryKey | Unique, ...]:
+        """Primary key and unique constraints, which have an index of their name."""
+        return (*((self.primary_key,) if self.primary_key else ()), *self.uniques)
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """All constraints, keys first and foreign keys last."""
+        return (*self.keys, *self.checks, *self.foreign_keys)
 
     def column(self, name: str) -> Column | None:
         """Return the column of that name, or None."""

@@ -8,19 +8,10 @@ from dataclasses import dataclass, field
 from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.objects import AnyObject
+from pgcraft_core.spec.base import ResourceKey
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Claimant:
-    """The resource on whose behalf an object exists."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        """`Dimension team-geo/airports`, the form used in messages."""
-        return f"{self.kind} {self.namespace}/{self.name}"
+Claimant = ResourceKey
+"""The resource on whose behalf an object exists."""
 
 
 @dataclass(frozen=True, slots=True)

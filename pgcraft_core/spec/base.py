@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
@@ -87,6 +88,19 @@ class Metadata(BaseModel):
     resource_version: str = ""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ResourceKey:
+    """Identifies a resource within its cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """`Dimension team-geo/airports`, the form used in messages."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
 class Resource(BaseModel):
     """A custom resource as read from the API server or from a manifest; status is not modelled here but kept raw."""
 
@@ -103,21 +117,7 @@ class Resource(BaseModel):
     @property
     def key(self) -> ResourceKey:
         """Kind, namespace and name, which identify the resource within its cluster."""
-        return ResourceKey(kind=self.kind, namespace=self.metadata.namespace, name=self.metadata.name)
-
-
-class ResourceKey(BaseModel):
-    """Identifies a resource within its cluster."""
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        """`Dimension team-geo/airports`, the form used in messages."""
-        return f"{self.kind} {self.namespace}/{self.name}"
+        return ResourceKey(self.kind, self.metadata.namespace, self.metadata.name)
 
 
 DATABASE_NEVER_CHANGES = Rule(

@@ -29,7 +29,7 @@ def session_settings(
         url=connection.url(),
         owner_id=database.owner_id,
         owner_role=owner_role(database, connection),
-        database=Claimant(database.kind, database.metadata.namespace, database.metadata.name),
+        database=database.key,
         lock_timeout_ms=round(parse_duration(migrations.lock_timeout).total_seconds() * 1000),
         approval=migrations.approval,
         apply=migrations.mode == "Apply",

@@ -83,7 +83,7 @@ async def expose_apis(cluster: Cluster, findings: Findings, secrets: Secrets) ->
 async def _expose_one(
     cluster: Cluster, findings: Findings, exposure: Exposure, postgrest: PostgREST, secret: WorkloadSecret
 ) -> None:
-    claimant = Claimant(postgrest.kind, postgrest.metadata.namespace, postgrest.metadata.name)
+    claimant = postgrest.key
     api = await expose(cluster, postgrest, exposure.units, secret, standing=exposure.standing, doubted=exposure.doubted)
     findings.apis[claimant] = api
     if api.failed:

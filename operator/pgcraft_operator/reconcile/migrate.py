@@ -113,9 +113,7 @@ class Migrator:
             )
             await self._write(manifest, {"phase": "ApprovalPending", "message": message})
             self.findings.pending += 1
-            self.findings.settle(
-                Claimant("Database", metadata.namespace, metadata.name), Waiting(Reason.APPROVAL_PENDING, message)
-            )
+            self.findings.settle(self.database.key, Waiting(Reason.APPROVAL_PENDING, message))
 
     async def retire_stale(self) -> None:
         """Supersede unfinished Migration objects of other plans, and remove finished ones beyond the limit."""

@@ -6,7 +6,7 @@ from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.plugins.vocabulary import CompileContext
 from pgcraft_core.schema.objects import AnyObject
 from pgcraft_core.schema.role import Role, SchemaGrant
-from pgcraft_core.schema.unit import Claimant, Unit
+from pgcraft_core.schema.unit import Unit
 from pgcraft_core.spec.postgrest import PostgREST
 from pgcraft_core.sql.identifiers import named
 
@@ -19,7 +19,7 @@ def authenticator_name(postgrest: PostgREST, database_name: str) -> str:
 
 def compile_postgrest(postgrest: PostgREST, context: CompileContext) -> Unit:
     """Return the roles to be, their memberships, and USAGE of the API schemas."""
-    claimant = Claimant("PostgREST", postgrest.metadata.namespace, postgrest.metadata.name)
+    claimant = postgrest.key
     roles = postgrest.api_roles
     names = [role.name for role in roles]
     duplicates = sorted({name for name in names if names.count(name) > 1})

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pgcraft_core.plan import ddl
-from pgcraft_core.plan.ddl import Constraint
 from pgcraft_core.plan.operations.base import Lock, Operation, Phase
 from pgcraft_core.schema.base import QualifiedName
-from pgcraft_core.schema.table import ForeignKey
+from pgcraft_core.schema.table import Constraint, ForeignKey
 from pgcraft_core.sql.identifiers import quote_identifier
 
 
