@@ -119,14 +119,7 @@ def draft_unit(unit: Unit, context: DraftContext) -> list[Draft]:
     for entry in context.own_entries.get(unit.claimant, ()):
         if entry.id not in declared and entry.state == "managed":
             _withdraw(entry, context, operations, changes)
-    needs = frozenset(
-        {
-            *unit.references,
-            *(ObjectId("schema", "", name) for name in unit.schemas),
-            *(ObjectId("role", "", name) for name in unit.roles),
-        }
-    )
-    own = [Draft(unit.claimant, tuple(operations), tuple(changes), needs)] if operations else []
+    own = [Draft(unit.claimant, tuple(operations), tuple(changes), unit.needs)] if operations else []
     return own + removals
 
 

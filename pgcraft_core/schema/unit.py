@@ -32,3 +32,10 @@ class Unit:
     origins: Mapping[tuple[ObjectId, str], str] = field(default_factory=dict)
     created: str = ""
     uid: str = ""
+
+    @property
+    def needs(self) -> frozenset[ObjectId]:
+        """Everything that must be there before the objects."""
+        schemas = {ObjectId("schema", "", name) for name in self.schemas}
+        roles = {ObjectId("role", "", name) for name in self.roles}
+        return self.references | schemas | roles

@@ -243,11 +243,7 @@ class Migrator:
     def _needs_of(self, group: PlannedGroup) -> frozenset[ObjectId]:
         """Return what must be there before a group, by what its resources declare."""
         units = [self.findings.units[claimant] for claimant in group.claimants if claimant in self.findings.units]
-        return frozenset[ObjectId]().union(
-            *(unit.references for unit in units),
-            (ObjectId("schema", "", name) for unit in units for name in unit.schemas),
-            (ObjectId("role", "", name) for unit in units for name in unit.roles),
-        )
+        return frozenset[ObjectId]().union(*(unit.needs for unit in units))
 
     def _meanwhile(self, migration: PlannedMigration, claimant: Claimant) -> str:
         views = any(identity.kind == "view" for identity in self.findings.applied.get(claimant, ()))
