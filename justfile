@@ -28,11 +28,13 @@ test *arguments:
 docs:
     uv run --group docs sphinx-build --fail-on-warning docs docs/_build
 
-# Generated files anew: CRDs, the page of reasons
+# Generated files anew: CRDs, the page of reasons, the diagrams
 generate:
     uv run python -m pgcraft_core.spec.crd crds/
     uv run python docs/_reasons.py docs/reasons.md
+    uv run python -m docs._erd
 
-# Plan and apply 300 dimensions, beside the same DDL by hand
-bench:
+# What the product costs: planning and applying 300 dimensions, and the three types beside plain tables; `--peer` too
+bench *arguments:
     uv run python -m benchmarks.plan_and_apply
+    uv run python -m benchmarks.dimension_types --entities 1000000 --explain {{ arguments }}

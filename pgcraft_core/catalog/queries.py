@@ -1,9 +1,10 @@
 """The bulk queries of pg_catalog, one statement a subject; all run under `search_path = pg_catalog`.
 
 Each returns all objects of its subject in the schemas (`%(schemas)s`, an array of names), or those that hang on
-relations of some names (`%(names)s`, null for all), so that reading costs the same few round trips whatever the
-database holds. None takes a lock beyond what Postgres's own rendering functions take, and none reads a table's file: a
-migration that holds a table elsewhere delays only the reading of that table's views.
+relations, or are functions, of some names (`%(names)s`, null for all), so that reading costs the same few round trips
+whatever the database holds. None takes a lock beyond what Postgres's own rendering functions take, and none reads a
+table's file: a migration that holds a table elsewhere delays only the reading of that table's views, and of functions
+whose SQL Postgres keeps parsed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SELECT n.nspname, pg_get_userbyid(n.nspowner)
 """
 
 # Where an ACL is null the default applies, which for schemas, relations and columns gives nothing to anybody but the
-# owner; so null ACLs need no expansion by acldefault().
+# owner; so null ACLs need no expansion by acldefault(). Those of functions do.
 SCHEMA_GRANTS = """
 SELECT DISTINCT n.nspname, coalesce(r.rolname, 'PUBLIC'), acl.privilege_type, '', acl.is_grantable
   FROM pg_namespace n
@@ -125,6 +126,25 @@ SELECT t.tgrelid, t.tgname, pg_get_triggerdef(t.oid), t.tgenabled, d.description
  ORDER BY t.tgrelid, t.tgname
 """
 
+# Of a partition's triggers, those that come from its parent are rendered there.
+PARTITIONS = """
+SELECT i.inhparent, p.relname, pg_get_expr(p.relpartbound, p.oid),
+       (SELECT jsonb_agg(jsonb_build_array(t.tgname, pg_get_triggerdef(t.oid), t.tgenabled,
+                                           obj_description(t.oid, 'pg_trigger'))
+                         ORDER BY t.tgname)
+          FROM pg_trigger t
+         WHERE t.tgrelid = p.oid AND NOT t.tgisinternal AND t.tgparentid = 0)
+  FROM pg_inherits i
+  JOIN pg_class p ON p.oid = i.inhrelid
+  JOIN pg_class c ON c.oid = i.inhparent
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
+   AND c.relkind = 'p'
+   AND NOT i.inhdetachpending
+ ORDER BY i.inhparent, p.relname
+"""
+
 RELATION_GRANTS = """
 SELECT DISTINCT grants.relation, coalesce(r.rolname, 'PUBLIC'), grants.privilege_type, grants.attname,
        grants.is_grantable
@@ -148,6 +168,31 @@ SELECT DISTINCT grants.relation, coalesce(r.rolname, 'PUBLIC'), grants.privilege
  WHERE grants.grantee <> grants.relowner
 """
 
+# pg_get_functiondef() raises an error on an aggregate.
+FUNCTIONS = """
+SELECT p.oid, n.nspname, p.proname, pg_get_userbyid(p.proowner), pg_get_function_identity_arguments(p.oid),
+       CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END,
+       d.description
+  FROM pg_proc p
+  JOIN pg_namespace n ON n.oid = p.pronamespace
+  LEFT JOIN pg_description d
+    ON d.classoid = 'pg_proc'::regclass AND d.objoid = p.oid AND d.objsubid = 0
+ WHERE n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR p.proname = ANY (%(names)s))
+ ORDER BY 2, 3, 5
+"""
+
+FUNCTION_GRANTS = """
+SELECT DISTINCT p.oid, coalesce(r.rolname, 'PUBLIC'), acl.privilege_type, '', acl.is_grantable
+  FROM pg_proc p
+  JOIN pg_namespace n ON n.oid = p.pronamespace
+ CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
+  LEFT JOIN pg_roles r ON r.oid = acl.grantee
+ WHERE n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR p.proname = ANY (%(names)s))
+   AND acl.grantee <> p.proowner
+"""
+
 DEPENDANTS = """
 SELECT DISTINCT n.nspname, c.relname, vn.nspname, v.relname
   FROM pg_depend dep
@@ -161,5 +206,48 @@ SELECT DISTINCT n.nspname, c.relname, vn.nspname, v.relname
    AND dep.refobjid <> rule.ev_class
    AND n.nspname = ANY (%(schemas)s)
    AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
+ ORDER BY 1, 2, 3, 4
+"""
+
+# A function stands on the row type of what it takes or returns, or on the array of that type; one whose body is SQL
+# that was parsed when it was made (BEGIN ATOMIC) stands on the relations in it.
+ROW_FUNCTIONS = """
+SELECT DISTINCT n.nspname, c.relname, pn.nspname, p.proname
+  FROM pg_depend dep
+  JOIN pg_proc p ON p.oid = dep.objid
+  JOIN pg_namespace pn ON pn.oid = p.pronamespace
+  LEFT JOIN pg_type t ON dep.refclassid = 'pg_type'::regclass AND t.oid = dep.refobjid
+  LEFT JOIN pg_type element ON element.oid = t.typelem
+  JOIN pg_class c
+    ON c.oid = CASE WHEN dep.refclassid = 'pg_class'::regclass THEN dep.refobjid
+                    ELSE coalesce(nullif(t.typrelid, 0), element.typrelid) END
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE dep.classid = 'pg_proc'::regclass
+   AND dep.refclassid IN ('pg_class'::regclass, 'pg_type'::regclass)
+   AND n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR c.relname = ANY (%(names)s))
+ ORDER BY 1, 2, 3, 4
+"""
+
+CALLERS = """
+SELECT DISTINCT n.nspname, p.proname, coalesce(rn.nspname, fn.nspname), coalesce(r.relname, f.proname)
+  FROM pg_depend dep
+  JOIN pg_proc p ON p.oid = dep.refobjid
+  JOIN pg_namespace n ON n.oid = p.pronamespace
+  LEFT JOIN pg_rewrite rule ON dep.classid = 'pg_rewrite'::regclass AND rule.oid = dep.objid
+  LEFT JOIN pg_trigger tg ON dep.classid = 'pg_trigger'::regclass AND tg.oid = dep.objid
+  LEFT JOIN pg_attrdef def ON dep.classid = 'pg_attrdef'::regclass AND def.oid = dep.objid
+  LEFT JOIN pg_constraint con ON dep.classid = 'pg_constraint'::regclass AND con.oid = dep.objid
+  LEFT JOIN pg_policy pol ON dep.classid = 'pg_policy'::regclass AND pol.oid = dep.objid
+  LEFT JOIN pg_index i ON dep.classid = 'pg_class'::regclass AND i.indexrelid = dep.objid
+  LEFT JOIN pg_class r
+    ON r.oid = coalesce(rule.ev_class, tg.tgrelid, def.adrelid, nullif(con.conrelid, 0), pol.polrelid, i.indrelid)
+  LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
+  LEFT JOIN pg_proc f ON dep.classid = 'pg_proc'::regclass AND f.oid = dep.objid
+  LEFT JOIN pg_namespace fn ON fn.oid = f.pronamespace
+ WHERE dep.refclassid = 'pg_proc'::regclass
+   AND n.nspname = ANY (%(schemas)s)
+   AND (%(names)s::text[] IS NULL OR p.proname = ANY (%(names)s))
+   AND coalesce(r.oid, f.oid) IS NOT NULL
  ORDER BY 1, 2, 3, 4
 """

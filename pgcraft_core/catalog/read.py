@@ -1,9 +1,9 @@
-"""Reading a database's schemas, roles, tables and views in a fixed number of bulk queries."""
+"""Reading a database's schemas, roles, relations and functions in a fixed number of bulk queries."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,7 +15,9 @@ from pgcraft_core.catalog.model import (
     Catalog,
     CatalogColumn,
     CatalogConstraint,
+    CatalogFunction,
     CatalogIndex,
+    CatalogPartition,
     CatalogRole,
     CatalogSchema,
     CatalogTable,
@@ -37,7 +39,7 @@ def read_catalog(
 ) -> Catalog:
     """Return what the database holds of these schemas and roles, read as one snapshot.
 
-    Where `names` are given, relations of other names are left out.
+    Where `names` are given, relations and functions of other names are left out.
 
     Names that do not exist are simply absent from the result. Runs in the caller's transaction where one has begun,
     else in a read-only one of its own. Needs no privileges on the objects.
@@ -60,6 +62,10 @@ def _read(connection: Connection, asked: Mapping[str, list[str] | None]) -> Cata
 
     version, database, login, superuser = rows(queries.SERVER)[0]
     schema_grants = _grouped(rows(queries.SCHEMA_GRANTS), lambda row: AccessGrant(*row))
+    function_grants = _grouped(rows(queries.FUNCTION_GRANTS), lambda row: AccessGrant(*row))
+    functions = [
+        CatalogFunction(*row, grants=tuple(sorted(function_grants.get(row[0], ())))) for row in rows(queries.FUNCTIONS)
+    ]
     relations = rows(queries.RELATIONS)
     parts = _Parts(
         columns=_grouped(rows(queries.COLUMNS), _column),
@@ -67,6 +73,7 @@ def _read(connection: Connection, asked: Mapping[str, list[str] | None]) -> Cata
         indexes=_grouped(rows(queries.INDEXES), lambda row: CatalogIndex(*row)),
         triggers=_grouped(rows(queries.TRIGGERS), lambda row: CatalogTrigger(*row)),
         grants=_grouped(rows(queries.RELATION_GRANTS), lambda row: AccessGrant(*row)),
+        partitions=_grouped(rows(queries.PARTITIONS), _partition),
     )
     return Catalog(
         server_version=version,
@@ -81,7 +88,10 @@ def _read(connection: Connection, asked: Mapping[str, list[str] | None]) -> Cata
         tables={QualifiedName(row[1], row[2]): _table(row, parts) for row in relations if row[3] in _TABLE_KINDS},
         views={QualifiedName(row[1], row[2]): _view(row, parts) for row in relations if row[3] == _VIEW_KIND},
         relations={QualifiedName(row[1], row[2]): row[3] for row in relations},
+        functions=_by_name(functions),
         dependants=_grouped_names(rows(queries.DEPENDANTS)),
+        row_functions=_grouped_names(rows(queries.ROW_FUNCTIONS)),
+        callers=_grouped_names(rows(queries.CALLERS)),
     )
 
 
@@ -94,6 +104,7 @@ class _Parts:
     indexes: Mapping[int, tuple[CatalogIndex, ...]]
     triggers: Mapping[int, tuple[CatalogTrigger, ...]]
     grants: Mapping[int, tuple[AccessGrant, ...]]
+    partitions: Mapping[int, tuple[CatalogPartition, ...]]
 
 
 def _table(row: Row, parts: _Parts) -> CatalogTable:
@@ -114,6 +125,7 @@ def _table(row: Row, parts: _Parts) -> CatalogTable:
         grants=tuple(sorted(parts.grants.get(oid, ()))),
         triggers=parts.triggers.get(oid, ()),
         options=tuple(sorted(options or ())),
+        partitions=parts.partitions.get(oid, ()),
     )
 
 
@@ -140,6 +152,18 @@ def _column(row: Row) -> CatalogColumn:
     return CatalogColumn(
         name, type_name, nullable, default, identity, computed, comment, generated == _VIRTUAL, collation
     )
+
+
+def _partition(row: Row) -> CatalogPartition:
+    name, bounds, triggers = row
+    return CatalogPartition(name, bounds, tuple(CatalogTrigger(*trigger) for trigger in triggers or ()))
+
+
+def _by_name(functions: Iterable[CatalogFunction]) -> dict[QualifiedName, tuple[CatalogFunction, ...]]:
+    groups: defaultdict[QualifiedName, list[CatalogFunction]] = defaultdict(list)
+    for function in functions:
+        groups[QualifiedName(function.schema, function.name)].append(function)
+    return {name: tuple(group) for name, group in groups.items()}
 
 
 def _grouped(rows: Sequence[Row], build: Callable[[Row], Part]) -> dict[Any, tuple[Part, ...]]:

@@ -48,9 +48,16 @@ class Registry:
         return {claimant: tuple(sorted(objects)) for claimant, objects in held.items()}
 
     def revisions_by_claimant(self, owner_id: str) -> Mapping[Claimant, str]:
-        """Return the revision each resource's main object (its table, where it has one) was last changed at."""
-        found: dict[Claimant, str] = {}
+        """Return the revision each resource's main object (its table, where it has one) was last changed at.
+
+        Of several tables the main one has the shortest name, which those of its past begin with.
+        """
+        found: dict[Claimant, RegistryEntry] = {}
         for entry in self.entries.values():
-            if entry.owner_id == owner_id and (entry.id.kind == "table" or entry.claimant not in found):
-                found[entry.claimant] = entry.revision
-        return found
+            if entry.owner_id == owner_id:
+                found[entry.claimant] = min(entry, found.get(entry.claimant, entry), key=_rank)
+        return {claimant: entry.revision for claimant, entry in found.items()}
+
+
+def _rank(entry: RegistryEntry) -> tuple[bool, int, ObjectId]:
+    return entry.id.kind != "table", len(entry.id.name), entry.id

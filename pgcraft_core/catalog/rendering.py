@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from typing import Any, TypeAlias, assert_never
 
 from pgcraft_core.catalog.model import (
     AccessGrant,
     Catalog,
     CatalogColumn,
+    CatalogFunction,
     CatalogRole,
     CatalogTable,
     CatalogTrigger,
@@ -24,8 +26,8 @@ Rendering: TypeAlias = dict[str, Any]
 def render(catalog: Catalog, identity: ObjectId) -> Rendering | None:
     """Return the rendering of an object, or None where the database does not hold it.
 
-    Everything that hangs on a table or view is listed under its name, whoever made it, so that what a stranger added
-    can be named too.
+    Everything that hangs on a table or view, and every function of a name, is listed whoever made it, so that what a
+    stranger added can be named too.
     """
     match identity.kind:
         case "table":
@@ -34,6 +36,9 @@ def render(catalog: Catalog, identity: ObjectId) -> Rendering | None:
         case "view":
             view = catalog.views.get(QualifiedName(identity.schema, identity.name))
             return None if view is None else _render_view(view)
+        case "function":
+            functions = catalog.functions.get(QualifiedName(identity.schema, identity.name))
+            return None if functions is None else _render_functions(functions)
         case "schema":
             schema = catalog.schemas.get(identity.name)
             return None if schema is None else {"owner": schema.owner}
@@ -70,6 +75,10 @@ def _render_table(table: CatalogTable) -> Rendering:
             for index in table.indexes
         },
         "triggers": _render_triggers(table.triggers),
+        "partitions": {
+            partition.name: {"bounds": partition.bounds, "triggers": _render_triggers(partition.triggers)}
+            for partition in table.partitions
+        },
         "grants": _render_grants(table.grants),
     }
 
@@ -86,6 +95,20 @@ def _render_view(view: CatalogView) -> Rendering:
         },
         "triggers": _render_triggers(view.triggers),
         "grants": _render_grants(view.grants),
+    }
+
+
+def _render_functions(functions: Iterable[CatalogFunction]) -> Rendering:
+    return {
+        "signatures": {
+            f"({function.arguments})": {
+                "owner": function.owner,
+                "definition": function.definition,
+                "comment": function.comment,
+                "grants": _render_grants(function.grants),
+            }
+            for function in functions
+        }
     }
 
 
@@ -135,6 +158,8 @@ _PARTS: Mapping[str, str] = {
     "constraints": "constraint",
     "indexes": "index",
     "triggers": "trigger",
+    "partitions": "partition",
+    "signatures": "signature",
 }
 """Fields of a rendering that map names to parts, and what one of them is called."""
 
@@ -148,30 +173,43 @@ def differences(recorded: Mapping[str, Any] | None, current: Mapping[str, Any] |
         if recorded == current:
             return []
         return ["it is gone" if current is None else "it is there, and was not before"]
+    return _field_differences("", recorded, current)
+
+
+def _field_differences(subject: str, recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """Compare what both sides know of an object, or of the part of it that the sentences begin with."""
     sentences: list[str] = []
-    for field in recorded:
-        if field not in current:
+    for field, before in recorded.items():
+        if field not in current or before == (after := current[field]):
             continue
         if field in _PARTS:
-            sentences += _part_differences(_PARTS[field], recorded[field], current[field])
+            sentences += [f"{subject}{sentence}" for sentence in _part_differences(_PARTS[field], before, after)]
         elif field == "grants":
-            sentences += _grant_differences(recorded[field], current[field])
-        elif recorded[field] != current[field]:
-            sentences.append(_change("", field, recorded[field], current[field]))
+            sentences += [f"{subject}{sentence}" for sentence in _grant_differences(before, after)]
+        elif field == "definition" and "\n" in f"{before}{after}":
+            sentences.append(_line_change(subject, before, after))
+        else:
+            sentences.append(_change(subject, field, before, after))
     return sentences
 
 
 def _part_differences(noun: str, recorded: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     gone = [f"{noun} {name} is gone" for name in recorded if name not in current]
     changed = [
-        _change(f"{noun} {name}: ", field, before, current[name][field])
+        sentence
         for name, part in recorded.items()
         if name in current
-        for field, before in part.items()
-        if field in current[name] and before != current[name][field]
+        for sentence in _field_differences(f"{noun} {name}: ", part, current[name])
     ]
     added = [f"{noun} {name} was added" for name in current if name not in recorded]
     return gone + changed + added
+
+
+def _line_change(subject: str, before: str | None, after: str | None) -> str:
+    """Say where a text of many lines begins to differ; all of it would be too much for a status."""
+    lines = zip_longest((before or "").split("\n"), (after or "").split("\n"))
+    number, (old, new) = next((at, pair) for at, pair in enumerate(lines, start=1) if pair[0] != pair[1])
+    return _change(f"{subject}definition, line {number}: ", "", old, new)
 
 
 def _grant_differences(recorded: Mapping[str, list[str]], current: Mapping[str, list[str]]) -> list[str]:
@@ -184,12 +222,12 @@ def _grant_differences(recorded: Mapping[str, list[str]], current: Mapping[str, 
 
 
 def _change(subject: str, field: str, before: object, after: object) -> str:
-    name = field.replace("_", " ")
+    what = f"{subject}{field.replace('_', ' ')} " if field else subject
     if before is None or before == []:
-        return f"{subject}{name} {_shown(after)} was added"
+        return f"{what}{_shown(after)} was added"
     if after is None or after == []:
-        return f"{subject}{name} {_shown(before)} is gone"
-    return f"{subject}{name} {_shown(before)} became {_shown(after)}"
+        return f"{what}{_shown(before)} is gone"
+    return f"{what}{_shown(before)} became {_shown(after)}"
 
 
 def _shown(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
@@ -44,7 +45,8 @@ class CompileInput:
     """Everything one database is compiled from.
 
     `dimensions` and `postgrests` are all that refer to the Database, from every namespace; `server_version` is in
-    Postgres's own form (180006); `verifier_fingerprints` are the SHA-256 of the SCRAM verifiers of PostgRESTs' logins.
+    Postgres's own form (180006); `verifier_fingerprints` are the SHA-256 of the SCRAM verifiers of PostgRESTs' logins;
+    `today` is the date in UTC, which partitions by month follow.
     """
 
     database: Database
@@ -53,6 +55,7 @@ class CompileInput:
     postgrests: tuple[PostgREST, ...] = ()
     verifier_fingerprints: Mapping[Claimant, str] = field(default_factory=dict)
     server_version: int = 180000
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
 class Compiler:
@@ -80,6 +83,7 @@ class Compiler:
             server_version=given.server_version,
             dimensions={(item.metadata.namespace, item.metadata.name): item for item in given.dimensions},
             verifier_fingerprints=given.verifier_fingerprints,
+            today=given.today,
         )
         dimensions = [self._compile_dimension(item, context) for item in given.dimensions]
         others = [self._compile_other(item, context) for item in given.postgrests]

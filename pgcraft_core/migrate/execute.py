@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from alembic.migration import MigrationContext
@@ -14,36 +13,24 @@ from sqlalchemy.engine import Connection
 
 from pgcraft_core.catalog.read import read_catalog
 from pgcraft_core.migrate.alembic_operations import VERIFIERS_OPTION
+from pgcraft_core.migrate.batches import run_backfill
 from pgcraft_core.migrate.connect import execute, transaction
 from pgcraft_core.migrate.errors import LockTimeoutError, MigrationCancelledError
-from pgcraft_core.migrate.history import Revision, check_unchanged, read_head, record_changes, record_revision
+from pgcraft_core.migrate.history import check_unchanged, record_changes
 from pgcraft_core.migrate.lock import check_lock
-from pgcraft_core.migrate.script import (
-    ScriptBody,
-    revision_id,
-    set_role,
-    write_body,
-    write_script,
-)
+from pgcraft_core.migrate.record import Applied, record_migration
+from pgcraft_core.migrate.script import ScriptBody, set_role, write_body
 from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.migrate.verify import verify_changes
 from pgcraft_core.plan.model import PlannedMigration, RegistryChange
+from pgcraft_core.plan.operations.backfill import Backfill
 from pgcraft_core.plan.operations.base import Actor, Operation
+from pgcraft_core.plan.operations.function import CreateFunction
 from pgcraft_core.plan.operations.view import CreateView
 
 LOCK_ATTEMPTS = 5
 """How often a migration is tried before others of the database get their turn; whoever asked comes back later."""
 RELOAD = "NOTIFY pgrst, 'reload schema'"
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of a migration; `statements` counts the SQL statements of its operations."""
-
-    revision: str
-    started_at: datetime
-    finished_at: datetime
-    statements: int
 
 
 def run_migration(
@@ -55,13 +42,17 @@ def run_migration(
 ) -> Applied:
     """Apply a migration on a connection that holds the migration lock.
 
-    A statement that waits longer than the lock timeout for a table is given up with its whole transaction, so that
-    nobody queues behind it, and tried again after a random pause.
+    A backfill, which is always a migration of its own, runs in batches, all else in one transaction. A statement that
+    waits longer than the lock timeout for a table is given up with its whole transaction, so that nobody queues behind
+    it, and tried again after a random pause.
 
     Raises:
         LockTimeoutError: others held the locks through all attempts; nothing was changed.
         MigrationError: as each statement says; nothing was changed.
     """
+    backfill = next((step.operation for step in migration.operations if isinstance(step.operation, Backfill)), None)
+    if backfill is not None:
+        return run_backfill(connection, migration, backfill, settings, stopping)
     body = write_body(migration, settings.owner_role)
     for attempt in range(1, LOCK_ATTEMPTS + 1):
         try:
@@ -91,28 +82,12 @@ def _run_once(
         check_lock(connection)
         execute(connection, set_role("owner", settings.owner_role))
         check_unchanged(connection, migration.changes)
-        down_revision = read_head(connection)
         _invoke(connection, operations, settings, verifiers, stopping)
         execute(connection, set_role("owner", settings.owner_role))
         execute(connection, RELOAD)
-        revision = revision_id(migration.plan_hash, down_revision)
-        finished_at = datetime.now(UTC)
-        record_revision(
-            connection,
-            Revision(
-                revision=revision,
-                down_revision=down_revision,
-                message=migration.message,
-                plan_hash=migration.plan_hash,
-                script=write_script(migration, body, revision, down_revision, started_at),
-                upgrade_sql=_as_text(body.upgrade_statements),
-                downgrade_sql=_as_text(body.downgrade_statements),
-                duration=finished_at - started_at,
-            ),
-            settings,
-        )
+        revision = record_migration(connection, migration, body, started_at, settings)
         catalog = read_catalog(connection, *_touched(migration.changes))
-        made = {operation.target for operation in operations if isinstance(operation, CreateView)}
+        made = {operation.target for operation in operations if isinstance(operation, CreateView | CreateFunction)}
         verify_changes(migration.changes, made, catalog, settings.owner_role)
         record_changes(connection, migration.changes, catalog, revision, settings)
     return Applied(revision, started_at, datetime.now(UTC), len(body.upgrade_statements))
@@ -138,14 +113,10 @@ def _invoke(
         alembic.invoke(operation)
 
 
-def _as_text(statements: Sequence[str]) -> str:
-    return "".join(f"{statement};\n" for statement in statements)
-
-
 def _touched(changes: Sequence[RegistryChange]) -> tuple[set[str], set[str], set[str]]:
-    """Return the schemas, the roles and the names of relations whose rendering a migration can have changed."""
-    relations = [change.id for change in changes if change.id.kind in {"table", "view"}]
+    """Return the schemas, the roles and the names within schemas whose rendering a migration can have changed."""
+    named = [change.id for change in changes if change.id.kind in {"table", "view", "function"}]
     schemas = {change.id.schema for change in changes if change.id.schema}
     schemas |= {change.id.name for change in changes if change.id.kind == "schema"}
     roles = {change.id.name for change in changes if change.id.kind in {"role", "schema_grant"}}
-    return schemas, roles, {identity.name for identity in relations}
+    return schemas, roles, {identity.name for identity in named}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy.engine import Connection
 
@@ -10,33 +10,58 @@ from pgcraft_core.catalog.evidence import count_non_null, estimate_non_null, rea
 from pgcraft_core.catalog.model import Catalog
 from pgcraft_core.catalog.probe import Allowance, Finding, ScratchUnavailableError, probe_tables
 from pgcraft_core.catalog.registry import Registry
+from pgcraft_core.catalog.scratch import expressions_of, is_unusual, without_elements
 from pgcraft_core.catalog.session import driver_of
 from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.migrate.connect import execute
 from pgcraft_core.migrate.errors import InsufficientPrivilegeError
+from pgcraft_core.migrate.open_columns import refuse_unfit_values
 from pgcraft_core.migrate.settings import SessionSettings
-from pgcraft_core.plan.diff_table import retain_columns
-from pgcraft_core.plan.draft import Draft
+from pgcraft_core.plan.diff_table import retain_data
+from pgcraft_core.plan.draft_context import Draft
 from pgcraft_core.plan.hazards import LARGE_TABLE_BYTES, RowEvidence, columns_at_risk, touches_rows
+from pgcraft_core.plan.partitions import refuse_repartitioning
 from pgcraft_core.schema.base import ObjectId, QualifiedName
 from pgcraft_core.schema.table import Table
 from pgcraft_core.schema.unit import Claimant, Unit
+from pgcraft_core.spec.dimension_type import STAMPED_COLUMNS
 from pgcraft_core.sql.identifiers import quote_identifier
+
+_TYPES_OF_OURS = frozenset({"boolean", "text", "timestamp with time zone"})
+"""Types of what histories and logs add to the columns they repeat; every author may use them."""
+
+
+def find_objections(
+    connection: Connection,
+    units: Sequence[Unit],
+    registry: Registry,
+    catalog: Catalog,
+    held: Mapping[ObjectId, Sequence[str]],
+    settings: SessionSettings,
+) -> Mapping[Claimant, Sequence[Diagnostic]]:
+    """Return what speaks against units that settling accepts; `held` are the attributes open columns still hold."""
+    objections: dict[Claimant, list[Diagnostic]] = {}
+    for claimant, found in probe_units(connection, units, registry, settings).items():
+        objections.setdefault(claimant, []).extend(found)
+    probed = [unit for unit in units if unit.claimant not in objections]
+    for findings in (refuse_repartitioning(units, registry), refuse_unfit_values(connection, probed, catalog, held)):
+        for claimant, found in findings.items():
+            objections.setdefault(claimant, []).extend(found)
+    return objections
 
 
 def probe_units(
     connection: Connection, units: Sequence[Unit], registry: Registry, settings: SessionSettings
 ) -> Mapping[Claimant, Sequence[Diagnostic]]:
-    """Return what is wrong with types and expressions of tables that are new or changed since they were applied."""
+    """Return what is wrong with types and expressions that are new or changed since they were applied."""
     findings: dict[Claimant, list[Diagnostic]] = {}
     for allowed_schemas, some in _by_allowed_schemas(units, settings).items():
         owners: dict[ObjectId, Unit] = {}
         tables: list[Table] = []
         for unit in some:
-            for item in unit.objects:
-                if isinstance(item, Table) and _is_changed(item, registry):
-                    owners[item.id] = unit
-                    tables.append(item)
+            for table in _tables_to_probe(unit, registry):
+                owners[table.id] = unit
+                tables.append(table)
         if not tables:
             continue
         allowance = Allowance(
@@ -75,12 +100,45 @@ def read_row_evidence(
     return evidence
 
 
+def _tables_to_probe(unit: Unit, registry: Registry) -> Iterator[Table]:
+    """Yield the tables of a resource, as far as its author wrote them, that hold something to try.
+
+    A history or log does not: it repeats the types of the table it belongs to, which comes before it.
+    """
+    judged = set(_TYPES_OF_OURS)
+    for item in unit.objects:
+        if not isinstance(item, Table):
+            continue
+        table = _without_stamps(item, unit)
+        types = {column.type for column in table.columns}
+        says_more = expressions_of(table) or any(map(is_unusual, table.indexes)) or types - judged
+        if says_more and _is_changed(item, registry):
+            yield table
+        judged |= types
+
+
+def _without_stamps(table: Table, unit: Unit) -> Table:
+    """Return the table without the defaults that are ours, which no author may write: they read the request's claims.
+
+    Ours are those of columns that a type reserves for itself, where the resource does not say them.
+    """
+    ours = {
+        f"default:{name}"
+        for names in STAMPED_COLUMNS.values()
+        for name in names
+        if (table.id, f"default:{name}") not in unit.origins
+    }
+    return without_elements(table, [Finding(table.id, element, "") for element in ours])
+
+
 def _is_changed(table: Table, registry: Registry) -> bool:
-    """Whether a table differs from what was applied, columns aside that it only retains."""
+    """Whether a table differs from what was applied, triggers, comment and columns aside that it only retains."""
     entry = registry.entries.get(table.id)
     if entry is None or not isinstance(entry.object, Table):
         return True
-    return retain_columns(entry.object, table).fingerprint() != entry.fingerprint
+    ignored = {"triggers": (), "comment": None}
+    goal = retain_data(entry.object, table).model_copy(update=ignored)
+    return goal.fingerprint() != entry.object.model_copy(update=ignored).fingerprint()
 
 
 def _probe(

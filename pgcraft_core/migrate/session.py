@@ -16,22 +16,23 @@ from pgcraft_core.migrate.connect import connect, execute, is_open, roll_back, t
 from pgcraft_core.migrate.errors import MigrationError
 from pgcraft_core.migrate.execute import Applied, run_migration
 from pgcraft_core.migrate.history import read_registry
-from pgcraft_core.migrate.inspect import probe_units, read_row_evidence
+from pgcraft_core.migrate.inspect import find_objections, read_row_evidence
 from pgcraft_core.migrate.lock import only_writer
+from pgcraft_core.migrate.open_columns import read_open_attributes
 from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.plan.assemble import assemble
 from pgcraft_core.plan.dependants import hold_back
 from pgcraft_core.plan.draft import (
-    Draft,
-    DraftContext,
     draft_release,
     draft_schemas,
     draft_unit,
     released_claimants,
 )
+from pgcraft_core.plan.draft_context import Draft, DraftContext
 from pgcraft_core.plan.drift import find_drift
 from pgcraft_core.plan.fill import refuse_unfillable
 from pgcraft_core.plan.model import Plan, PlannedMigration
+from pgcraft_core.plan.move import plan_moves
 from pgcraft_core.plan.scope import roles_of, schemas_of
 from pgcraft_core.plan.settle import reject, settle
 from pgcraft_core.schema.unit import Claimant, Unit
@@ -92,6 +93,11 @@ class Session:
         return self._server_version
 
     @property
+    def owner_role(self) -> str:
+        """The role that owns what is made."""
+        return self._settings.owner_role
+
+    @property
     def database_name(self) -> str:
         """Name of the database connected to."""
         return self._database
@@ -121,7 +127,8 @@ class Session:
                 roles_of(units, registry) | {self._settings.owner_role},
             )
             settled = settle(units, catalog, registry, self._settings.owner_id)
-            findings = probe_units(connection, settled.accepted, registry, self._settings)
+            held = read_open_attributes(connection, settled.accepted, catalog)
+            findings = find_objections(connection, settled.accepted, registry, catalog, held, self._settings)
             if findings:
                 units = reject(units, findings)
                 settled = settle(units, catalog, registry, self._settings.owner_id)
@@ -138,6 +145,9 @@ class Session:
             evidence = read_row_evidence(connection, drafts, catalog)
         drafts, unfillable = refuse_unfillable(drafts, evidence)
         ready, waiting = assemble(drafts, evidence, self._settings.approval)
+        moves = plan_moves(settled.accepted, held, ready, registry, self._settings.approval)
+        ready += tuple(move for move in moves if not move.needs_approval)
+        waiting += tuple(move for move in moves if move.needs_approval)
         return Plan(
             migrations=ready,
             waiting=waiting,
@@ -152,7 +162,7 @@ class Session:
         )
 
     def apply(self, migration: PlannedMigration, verifiers: Mapping[str, str] | None = None) -> Applied:
-        """Run a migration and record it, all in one transaction.
+        """Run a migration and record it, all in one transaction; a backfill in batches, which stay done.
 
         `verifiers` are the SCRAM verifiers of logins, by their SHA-256 as the plan's operations name it.
 

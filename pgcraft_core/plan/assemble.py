@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from pgcraft_core.plan.draft import Draft
+from pgcraft_core.plan.draft_context import Draft
 from pgcraft_core.plan.groups import group_drafts
 from pgcraft_core.plan.hazard import Hazard
 from pgcraft_core.plan.hazards import RowEvidence, find_hazard, touches_rows
 from pgcraft_core.plan.model import PlannedGroup, PlannedMigration
 from pgcraft_core.plan.operations.base import Operation, PlannedOperation
 from pgcraft_core.plan.operations.index import CreateIndex
+from pgcraft_core.plan.operations.partition import PartitionOperation
 from pgcraft_core.plan.operations.table import CreateTable
 from pgcraft_core.plan.operations.view import CreateView
 from pgcraft_core.schema.base import QualifiedName
@@ -88,6 +89,8 @@ def _weight(group: PlannedGroup) -> int:
     for planned in group.operations:
         if isinstance(planned.operation, CreateTable):
             weight += 1 + len(planned.operation.table.uniques)
+        elif isinstance(planned.operation, PartitionOperation):
+            weight += 2
         elif isinstance(planned.operation, CreateIndex | CreateView):
             weight += 1
     return weight

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from pgcraft_core.schema.base import QualifiedName
+from pgcraft_core.schema.function import Function
 from pgcraft_core.schema.table import (
     Check,
     Column,
@@ -14,12 +15,16 @@ from pgcraft_core.schema.table import (
     IndexElement,
     PrimaryKey,
     Table,
+    Trigger,
     Unique,
 )
-from pgcraft_core.schema.view import View
+from pgcraft_core.schema.view import View, ViewColumn
 from pgcraft_core.sql.identifiers import column_list, qualify, quote_identifier
 from pgcraft_core.sql.literals import quote_literal
 from pgcraft_core.sql.types import operator_class
+
+PUBLIC = "PUBLIC"
+"""Everybody, as a grantee; no role can have this name without quotes."""
 
 
 def qualified(name: QualifiedName) -> str:
@@ -83,7 +88,8 @@ def create_table(table: Table) -> str:
     lines = [column_definition(column) for column in table.columns]
     lines += [constraint_definition(part) for part in (*table.keys, *table.checks)]
     body = ",\n".join(f"  {line}" for line in lines)
-    return f"CREATE TABLE {qualified(table.qualified_name)} (\n{body}\n)"
+    split = f" PARTITION BY RANGE ({quote_identifier(table.partitioning.column)})" if table.partitioning else ""
+    return f"CREATE TABLE {qualified(table.qualified_name)} (\n{body}\n){split}"
 
 
 def create_index(table: QualifiedName, index: Index) -> str:
@@ -111,13 +117,75 @@ def _index_element(element: IndexElement) -> str:
 def create_view(view: View, *, replace: bool) -> str:
     """Return CREATE VIEW with its options always restated, for a bare replace would clear them."""
     verb = "CREATE OR REPLACE VIEW" if replace else "CREATE VIEW"
-    columns = ",\n".join(f"  {quote_identifier(column.name)}" for column in view.columns)
     invoker = "true" if view.security_invoker else "false"
-    return (
-        f"{verb} {qualified(view.qualified_name)}\n"
-        f"WITH (security_invoker = {invoker}) AS\n"
-        f"SELECT\n{columns}\nFROM {qualified(view.base)}"
-    )
+    return f"{verb} {qualified(view.qualified_name)}\nWITH (security_invoker = {invoker}) AS\n{_view_query(view)}"
+
+
+def _view_query(view: View) -> str:
+    if view.query is not None:
+        return view.query
+    columns = ",\n".join(f"  {_view_column(column)}" for column in view.columns)
+    return f"SELECT\n{columns}\nFROM {qualified(view.base)}"
+
+
+def _view_column(column: ViewColumn) -> str:
+    name = quote_identifier(column.name)
+    # An expression is not updatable; this one is the column itself to the planner, so it costs nothing to read.
+    return f"CASE WHEN true THEN {name} END AS {name}" if column.read_only else name
+
+
+def create_trigger(table: QualifiedName, trigger: Trigger) -> str:
+    """Return CREATE TRIGGER."""
+    transition = [
+        f"{what} TABLE AS {quote_identifier(name)}"
+        for what, name in (("OLD", trigger.old_rows), ("NEW", trigger.new_rows))
+        if name is not None
+    ]
+    events = " OR ".join(trigger.events)
+    if trigger.columns:
+        events = events.replace("UPDATE", f"UPDATE OF {column_list(trigger.columns)}")
+    lines = [
+        f"CREATE TRIGGER {quote_identifier(trigger.name)}",
+        f"{trigger.timing} {events} ON {qualified(table)}",
+        *([f"REFERENCING {' '.join(transition)}"] if transition else []),
+        f"FOR EACH {trigger.level}",
+        *([f"WHEN ({trigger.when})"] if trigger.when is not None else []),
+        f"EXECUTE FUNCTION {qualify(trigger.function_schema, trigger.function_name)}()",
+    ]
+    return "\n".join(lines)
+
+
+def function_signature(function: Function) -> str:
+    """Return a function's name with the types of its arguments, by which Postgres knows it."""
+    types = ", ".join(argument.type for argument in function.arguments)
+    return f"{qualified(function.qualified_name)}({types})"
+
+
+def create_function(function: Function, *, replace: bool = False) -> str:
+    """Return CREATE FUNCTION; replacing keeps its owner and grants."""
+    arguments = ", ".join(f"{quote_identifier(argument.name)} {argument.type}" for argument in function.arguments)
+    lines = [
+        f"CREATE {'OR REPLACE ' if replace else ''}FUNCTION {qualified(function.qualified_name)}({arguments})",
+        f"RETURNS {function.returns}",
+        f"LANGUAGE {function.language} {function.volatility}",
+    ]
+    if function.security_definer:
+        lines.append("SECURITY DEFINER")
+        # An empty path is none: it begins with pg_temp, where anybody can make a type that runs their code.
+        lines.append("SET search_path = pg_catalog, pg_temp")
+    lines += [f"SET {name} = {quote_literal(value)}" for name, value in function.settings]
+    tag = _dollar_tag(function.text)
+    body = function.text.strip("\n")
+    return "\n".join([*lines, f"AS {tag}", body, tag])
+
+
+def _dollar_tag(text: str) -> str:
+    """Return a dollar quote that does not occur in the text, which may hold names with any character in them."""
+    tag, number = "$function$", 0
+    while tag in text:
+        number += 1
+        tag = f"$function_{number}$"
+    return tag
 
 
 def comment_on(subject: str, comment: str | None) -> str:

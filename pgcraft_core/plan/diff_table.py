@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pgcraft_core.plan.diff_column import comment_column, diff_columns, find_renames, mentions, rename_columns
+from pgcraft_core.plan.diff_trigger import create_triggers, diff_triggers
 from pgcraft_core.plan.operations.base import Operation
-from pgcraft_core.plan.operations.column import DropColumn
+from pgcraft_core.plan.operations.column import (
+    AlterColumnType,
+    DropColumn,
+    DropGeneratedColumn,
+    RenameColumn,
+    ReplaceByGeneratedColumn,
+)
 from pgcraft_core.plan.operations.constraint import (
     AddConstraint,
     AddForeignKey,
@@ -19,13 +26,14 @@ from pgcraft_core.plan.operations.constraint import (
 )
 from pgcraft_core.plan.operations.index import CommentIndex, CreateIndex, DropIndex, RenameIndex
 from pgcraft_core.plan.operations.table import CommentTable, CreateTable
+from pgcraft_core.plan.partitions import diff_partitions, retain_partitions
 from pgcraft_core.schema.table import Check, Constraint, ForeignKey, Index, PrimaryKey, Table, Unique
 
 _Part = TypeVar("_Part", Constraint, Index)
 
 
-def retain_columns(applied: Table | None, desired: Table) -> Table:
-    """Return `desired` with the columns that are applied but no longer declared, which keep their data.
+def retain_data(applied: Table | None, desired: Table) -> Table:
+    """Return `desired` with what is applied and holds data, though it is no longer declared: columns and partitions.
 
     A retained column accepts NULL, so that writers who do not know it go on working; an identity column generates its
     values and stays as it is.
@@ -39,7 +47,7 @@ def retain_columns(applied: Table | None, desired: Table) -> Table:
         for column in applied.columns
         if column.name not in (renamed if column.name in renamed else declared)
     )
-    return desired.model_copy(update={"columns": desired.columns + kept})
+    return retain_partitions(applied, desired.model_copy(update={"columns": desired.columns + kept}))
 
 
 def diff_table(applied: Table | None, goal: Table) -> list[Operation]:
@@ -57,6 +65,8 @@ def diff_table(applied: Table | None, goal: Table) -> list[Operation]:
     operations += changes
     operations += _diff_constraints(goal, renamed.constraints, goal.constraints, replaced)
     operations += _diff_indexes(goal, renamed.indexes, goal.indexes, replaced)
+    operations += diff_triggers(applied, goal, altered_columns(operations))
+    operations += diff_partitions(applied, goal, operations)
     if applied.comment != goal.comment:
         operations.append(CommentTable(goal.id, goal.qualified_name, goal.comment, applied.comment))
     return operations
@@ -69,11 +79,29 @@ def diff_removed_columns(current: Table, desired: Table) -> list[Operation]:
     return [DropColumn(current.id, current.qualified_name, column) for column in removed]
 
 
+def altered_columns(operations: Iterable[Operation]) -> set[str]:
+    """Return the columns, by the names they have before, that a view or a condition on them keeps from changing."""
+    altered: set[str] = set()
+    for operation in operations:
+        match operation:
+            case AlterColumnType() | ReplaceByGeneratedColumn():
+                altered.add(operation.after.name)
+            case DropGeneratedColumn():
+                altered.add(operation.column.name)
+            case RenameColumn():
+                altered.add(operation.before)
+            case _:
+                pass
+    return altered
+
+
 def _create(goal: Table) -> list[Operation]:
     name = goal.qualified_name
     operations: list[Operation] = [CreateTable(goal.id, goal)]
     operations += [AddForeignKey(goal.id, name, key) for key in goal.foreign_keys]
     operations += [CreateIndex(goal.id, name, index) for index in goal.indexes]
+    operations += create_triggers(goal)
+    operations += diff_partitions(None, goal, ())
     if goal.comment is not None:
         operations.append(CommentTable(goal.id, name, goal.comment))
     for column in goal.columns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
+from pgcraft_core.plan.operations.backwards import RestoreView
 from pgcraft_core.plan.operations.base import Operation
 from pgcraft_core.plan.operations.view import (
     CommentView,
@@ -18,18 +19,23 @@ from pgcraft_core.plan.operations.view import (
 from pgcraft_core.schema.view import Privilege, RoleGrant, View
 
 
-def diff_view(applied: View | None, goal: View, pinned: AbstractSet[str] = frozenset()) -> list[Operation]:
+def diff_view(
+    applied: View | None, goal: View, pinned: AbstractSet[str] = frozenset(), *, displaced: bool = False
+) -> list[Operation]:
     """Return the operations that lead from `applied` (None: nothing is there) to `goal`.
 
-    `pinned` are columns of the base table whose change the view is in the way of. A view is replaced in place where
-    columns are only appended; anything else drops it and makes it anew, with all that hangs on it, in one transaction.
+    `pinned` are columns of the base table whose change the view is in the way of; `displaced` says that the base, a
+    view itself, is made anew. A view is replaced in place where columns are only appended; anything else drops it and
+    makes it anew, with all that hangs on it, in one transaction.
     """
     if applied is None:
         return [CreateView(goal.id, goal)]
-    if _must_rebuild(applied, goal, pinned):
+    if displaced or _must_rebuild(applied, goal, pinned):
         return [DropView(goal.id, applied), CreateView(goal.id, goal)]
     operations: list[Operation] = []
-    if len(goal.columns) > len(applied.columns) or goal.security_invoker != applied.security_invoker:
+    if _is_widened(applied, goal):
+        operations.append(RestoreView(goal.id, applied))
+    if _is_widened(applied, goal) or _asks_otherwise(applied, goal):
         operations.append(ReplaceView(goal.id, goal, applied))
     before = {column.name: column for column in applied.columns}
     for column in goal.columns:
@@ -44,11 +50,25 @@ def diff_view(applied: View | None, goal: View, pinned: AbstractSet[str] = froze
     return operations + _diff_grants(applied, goal)
 
 
+def _is_widened(applied: View, goal: View) -> bool:
+    """Whether columns are appended."""
+    return len(goal.columns) > len(applied.columns)
+
+
+def _asks_otherwise(applied: View, goal: View) -> bool:
+    def asked(view: View) -> tuple[object, ...]:
+        return view.query, view.security_invoker, [column.name for column in view.columns if column.read_only]
+
+    return asked(applied) != asked(goal)
+
+
 def _must_rebuild(applied: View, goal: View, pinned: AbstractSet[str]) -> bool:
     """Whether CREATE OR REPLACE VIEW would be refused, or the view must give way to a change of its base table."""
     old_names = [column.name for column in applied.columns]
     new_names = [column.name for column in goal.columns]
-    return applied.base != goal.base or new_names[: len(old_names)] != old_names or not pinned.isdisjoint(old_names)
+    # A query may read any column of its base, whatever it calls what it gives.
+    in_the_way = bool(pinned) if applied.query is not None else not pinned.isdisjoint(old_names)
+    return applied.base != goal.base or new_names[: len(old_names)] != old_names or in_the_way
 
 
 def _diff_grants(applied: View, goal: View) -> list[Operation]:

@@ -4,70 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeVar, assert_never
+from typing import assert_never
 
-from pgcraft_core.catalog.model import Catalog
-from pgcraft_core.catalog.registry import Registry, RegistryEntry
+from pgcraft_core.catalog.registry import RegistryEntry
+from pgcraft_core.plan.diff_function import diff_function
 from pgcraft_core.plan.diff_role import diff_role
-from pgcraft_core.plan.diff_table import diff_removed_columns, diff_table, retain_columns
+from pgcraft_core.plan.diff_table import altered_columns
 from pgcraft_core.plan.diff_view import diff_view
+from pgcraft_core.plan.draft_context import Draft, DraftContext, applied_object
+from pgcraft_core.plan.draft_table import draft_removals, draft_table, follow_attributes
 from pgcraft_core.plan.model import RegistryChange
+from pgcraft_core.plan.operations.backwards import RestoreView
 from pgcraft_core.plan.operations.base import Operation
-from pgcraft_core.plan.operations.column import (
-    AlterColumnType,
-    DropGeneratedColumn,
-    RenameColumn,
-    ReplaceByGeneratedColumn,
-)
+from pgcraft_core.plan.operations.function import CreateFunction, DropFunction
 from pgcraft_core.plan.operations.registration import Forget, Release, TakeBack
 from pgcraft_core.plan.operations.role import DropRole
 from pgcraft_core.plan.operations.schema import CreateSchema, GrantSchemaUsage, OpenSchema, RevokeSchemaUsage
 from pgcraft_core.plan.operations.view import CreateView, DropView
 from pgcraft_core.schema.base import ObjectId, QualifiedName
+from pgcraft_core.schema.function import TRIGGER, Function
 from pgcraft_core.schema.objects import AnyObject
 from pgcraft_core.schema.role import Role, Schema, SchemaGrant
 from pgcraft_core.schema.table import Table
 from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.schema.view import View
-
-_Object = TypeVar("_Object", Table, View, Role, SchemaGrant)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What one resource needs done, in no order yet; `needs` are objects that must be there before.
-
-    A removal is a draft of its own, which always waits for approval.
-    """
-
-    claimant: Claimant
-    operations: tuple[Operation, ...]
-    changes: tuple[RegistryChange, ...]
-    needs: frozenset[ObjectId] = frozenset()
-    removal: bool = False
-
-
-@dataclass(frozen=True)
-class DraftContext:
-    """What drafting looks at beside the unit itself."""
-
-    catalog: Catalog
-    registry: Registry
-    owner_id: str
-    owner_role: str
-    database: Claimant
-    namespaces: frozenset[str] | None = None
-
-    @cached_property
-    def own_entries(self) -> Mapping[Claimant, Sequence[RegistryEntry]]:
-        """What the registry holds for each resource of this Database."""
-        held: dict[Claimant, list[RegistryEntry]] = {}
-        for entry in self.registry.entries.values():
-            if entry.owner_id == self.owner_id:
-                held.setdefault(entry.claimant, []).append(entry)
-        return held
 
 
 def draft_schemas(units: Iterable[Unit], context: DraftContext) -> list[Draft]:
@@ -92,35 +52,59 @@ def draft_schemas(units: Iterable[Unit], context: DraftContext) -> list[Draft]:
 
 def draft_unit(unit: Unit, context: DraftContext) -> list[Draft]:
     """Return what a resource needs done: its safe part, and the removals that wait for approval."""
-    tables = [item for item in unit.objects if isinstance(item, Table)]
     operations: list[Operation] = []
     changes: list[RegistryChange] = []
-    removals: list[Draft] = []
+    tables = [draft_table(item, context) for item in unit.objects if isinstance(item, Table)]
+    goals = {table.goal.qualified_name: table.goal for table in tables}
     pinned: dict[QualifiedName, set[str]] = {}
     for table in tables:
-        recorded = _applied(table, context, Table)
-        applied, forgotten = _without_vanished(recorded, context)
-        goal = retain_columns(applied, table)
-        found = [*forgotten, *diff_table(applied, goal)]
-        pinned[table.qualified_name] = _altered_columns(found)
+        found = [*table.operations, *follow_attributes(table.goal, tables)]
+        pinned[table.goal.qualified_name] = altered_columns(table.operations)
+        _collect(table.goal, found, unit.claimant, context, operations, changes)
+    rebuilt: set[QualifiedName] = set()
+    widened: set[QualifiedName] = set()
+    for item in _bases_first(item for item in unit.objects if not isinstance(item, Table)):
+        goal = item.completed(goals) if isinstance(item, Function) else item
+        found = _diff(goal, pinned, rebuilt, widened, context)
+        if isinstance(goal, View) and any(isinstance(operation, DropView) for operation in found):
+            rebuilt.add(goal.qualified_name)
+        widened.update(operation.view.qualified_name for operation in found if isinstance(operation, RestoreView))
         _collect(goal, found, unit.claimant, context, operations, changes)
-        dropped = diff_removed_columns(goal, table)
-        if dropped:
-            # The safe part comes first, and where there is none, the registry stays as it is.
-            before = goal if changes and changes[-1].id == table.id else recorded or goal
-            change = RegistryChange(table.id, unit.claimant, _without_retained(goal), before=before.fingerprint())
-            removals.append(Draft(unit.claimant, tuple(dropped), (change,), removal=True))
-    for item in unit.objects:
-        if isinstance(item, Table):
-            continue
-        _collect(item, _diff(item, pinned, context), unit.claimant, context, operations, changes)
+    removals = draft_removals(unit, tables, changes, context.catalog)
 
     declared = {item.id for item in unit.objects}
     for entry in context.own_entries.get(unit.claimant, ()):
         if entry.id not in declared and entry.state == "managed":
             _withdraw(entry, context, operations, changes)
+    _drop_dependants_first(operations)
     own = [Draft(unit.claimant, tuple(operations), tuple(changes), unit.needs)] if operations else []
     return own + removals
+
+
+def _bases_first(items: Iterable[AnyObject]) -> list[AnyObject]:
+    """Return what stands on relations after the relations, those of one rank as they were."""
+    found = list(items)
+    made = {item.qualified_name: item for item in found if isinstance(item, View)}
+
+    def rank(item: AnyObject) -> int:
+        base = item.base if isinstance(item, View) else item.rows_of if isinstance(item, Function) else None
+        return 1 + rank(made[base]) if base in made and made[base] is not item else 0
+
+    return sorted(found, key=rank)
+
+
+def _drop_dependants_first(operations: list[Operation]) -> None:
+    """Put the drops of views, among their places, into an order in which none stands on one that is gone.
+
+    Restoring is done on the way back, so it stands where drops do.
+    """
+    places = [place for place, operation in enumerate(operations) if isinstance(operation, DropView | RestoreView)]
+    by_view = {
+        operation.view.id: operation for operation in operations if isinstance(operation, DropView | RestoreView)
+    }
+    in_order = _bases_first(operation.view for operation in by_view.values())
+    for place, view in zip(places, reversed(in_order), strict=True):
+        operations[place] = by_view[view.id]
 
 
 def draft_release(claimant: Claimant, context: DraftContext, taken: AbstractSet[ObjectId]) -> list[Draft]:
@@ -131,8 +115,15 @@ def draft_release(claimant: Claimant, context: DraftContext, taken: AbstractSet[
     operations: list[Operation] = []
     changes: list[RegistryChange] = []
     for entry in context.own_entries.get(claimant, ()):
-        if entry.state == "managed" and entry.id not in taken:
+        if entry.state != "managed" or entry.id in taken:
+            continue
+        if isinstance(entry.object, Function) and entry.object.returns == TRIGGER:
+            # The table stays, and with it what keeps its history.
+            operations.append(Release(entry.id))
+            changes.append(RegistryChange(entry.id, entry.claimant, entry.object, entry.fingerprint, "released"))
+        else:
             _withdraw(entry, context, operations, changes)
+    _drop_dependants_first(operations)
     return [Draft(claimant, tuple(operations), tuple(changes))] if operations else []
 
 
@@ -154,21 +145,34 @@ def released_claimants(units: Iterable[Unit], context: DraftContext) -> tuple[Cl
     )
 
 
-def _diff(item: AnyObject, pinned: Mapping[QualifiedName, AbstractSet[str]], context: DraftContext) -> list[Operation]:
+def _diff(
+    item: AnyObject,
+    pinned: Mapping[QualifiedName, AbstractSet[str]],
+    rebuilt: AbstractSet[QualifiedName],
+    widened: AbstractSet[QualifiedName],
+    context: DraftContext,
+) -> list[Operation]:
     match item:
         case View():
-            applied = _applied(item, context, View)
-            operations = diff_view(applied, item, pinned.get(item.base, frozenset()))
+            applied = applied_object(item, context, View)
+            operations = diff_view(applied, item, pinned.get(item.base, frozenset()), displaced=item.base in rebuilt)
             gone = applied is not None and item.qualified_name not in context.catalog.views
             # Somebody dropped it: what would change it makes it anew; by itself it is drift, which is only reported.
             return [CreateView(item.id, item)] if gone and operations else operations
+        case Function():
+            applied = applied_object(item, context, Function)
+            operations = diff_function(
+                applied, item, displaced=item.rows_of in rebuilt, widened=item.rows_of in widened
+            )
+            gone = applied is not None and item.qualified_name not in context.catalog.functions
+            return [CreateFunction(item.id, item)] if gone and operations else operations
         case Role():
             # A role that exists though the registry does not know it carries our mark, or settling had refused it.
-            applied = _applied(item, context, Role) or _marked_role(item, context)
+            applied = applied_object(item, context, Role) or _marked_role(item, context)
             version = context.catalog.server_version
             return diff_role(applied, item, owner_id=context.owner_id, server_version=version)
         case SchemaGrant():
-            granted = _applied(item, context, SchemaGrant) is not None
+            granted = applied_object(item, context, SchemaGrant) is not None
             return [] if granted else [GrantSchemaUsage(item.id, item.schema_name, item.role)]
         case Schema() | Table():
             raise AssertionError(f"{item.id} is drafted elsewhere")
@@ -207,6 +211,10 @@ def _withdraw(
             is_there = item.qualified_name in context.catalog.views
             operations.append(DropView(entry.id, item) if is_there else Forget(entry.id, str(entry.id)))
             changes.append(gone)
+        case Function():
+            is_there = item.qualified_name in context.catalog.functions
+            operations.append(DropFunction(entry.id, item) if is_there else Forget(entry.id, str(entry.id)))
+            changes.append(gone)
         case SchemaGrant():
             operations.append(RevokeSchemaUsage(entry.id, item.schema_name, item.role))
             changes.append(gone)
@@ -221,11 +229,6 @@ def _withdraw(
             assert_never(unreachable)
 
 
-def _applied(item: AnyObject, context: DraftContext, type_: type[_Object]) -> _Object | None:
-    entry = context.registry.entries.get(item.id)
-    return entry.object if entry is not None and isinstance(entry.object, type_) else None
-
-
 def _marked_role(item: Role, context: DraftContext) -> Role | None:
     role = context.catalog.roles.get(item.name)
     if role is None:
@@ -236,38 +239,3 @@ def _marked_role(item: Role, context: DraftContext) -> Role | None:
 def _recorded(goal: AnyObject, claimant: Claimant, context: DraftContext) -> RegistryChange:
     entry = context.registry.entries.get(goal.id)
     return RegistryChange(goal.id, claimant, goal, before=entry.fingerprint if entry else None)
-
-
-def _without_vanished(applied: Table | None, context: DraftContext) -> tuple[Table | None, list[Operation]]:
-    """Return the table without the retained columns that somebody has dropped meanwhile, and what notes that."""
-    if applied is None or applied.qualified_name not in context.catalog.tables:
-        return applied, []
-    vanished = [
-        column
-        for column in applied.columns
-        if column.retained and not context.catalog.holds_column(applied.qualified_name, column.name)
-    ]
-    left = tuple(column for column in applied.columns if column not in vanished)
-    name = applied.qualified_name
-    forgotten = [Forget(applied.id, f"column {column.name} of {name}") for column in vanished]
-    return applied.model_copy(update={"columns": left}), [*forgotten]
-
-
-def _without_retained(table: Table) -> Table:
-    return table.model_copy(update={"columns": tuple(column for column in table.columns if not column.retained)})
-
-
-def _altered_columns(operations: Iterable[Operation]) -> set[str]:
-    """Return the columns that cannot be altered while a view selects them."""
-    altered: set[str] = set()
-    for operation in operations:
-        match operation:
-            case AlterColumnType() | ReplaceByGeneratedColumn():
-                altered.add(operation.after.name)
-            case DropGeneratedColumn():
-                altered.add(operation.column.name)
-            case RenameColumn():
-                altered.add(operation.before)
-            case _:
-                pass
-    return altered

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pgcraft_core.diagnostics import Diagnostic
-from pgcraft_core.plan.draft import Draft
+from pgcraft_core.plan.draft_context import Draft
 from pgcraft_core.plan.hazards import RowEvidence
 from pgcraft_core.plan.operations.column import AddColumn
 from pgcraft_core.plan.withhold import withhold

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from graphlib import TopologicalSorter
 
-from pgcraft_core.plan.draft import Draft
+from pgcraft_core.plan.draft_context import Draft
 from pgcraft_core.schema.base import ObjectId
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pgcraft_core.plan.hazard import Hazard
+from pgcraft_core.plan.operations.attribute import RenameLoggedAttribute
 from pgcraft_core.plan.operations.base import Operation
 from pgcraft_core.plan.operations.column import (
     AddColumn,
@@ -19,6 +20,7 @@ from pgcraft_core.plan.operations.column import (
 )
 from pgcraft_core.plan.operations.constraint import AddConstraint
 from pgcraft_core.plan.operations.index import CreateIndex
+from pgcraft_core.plan.operations.partition import AddPartition, DropPartition, ExpirePartition
 from pgcraft_core.schema.base import QualifiedName
 from pgcraft_core.schema.table import Column
 
@@ -51,6 +53,12 @@ def columns_at_risk(operation: Operation) -> tuple[QualifiedName, str] | None:
 
 def touches_rows(operation: Operation) -> QualifiedName | None:
     """Return the table whose rows must be looked at to judge an operation, if any."""
+    if isinstance(operation, RenameLoggedAttribute):
+        return operation.log
+    if isinstance(operation, AddPartition):
+        return operation.default_partition
+    if isinstance(operation, DropPartition):
+        return operation.partition
     judged = (ColumnOperation, AddConstraint, CreateIndex)
     return operation.table if isinstance(operation, judged) else None
 
@@ -73,6 +81,10 @@ def _find_loss(operation: Operation, evidence: RowEvidence) -> Hazard | None:
         case ReplaceByGeneratedColumn():
             held = evidence.values.get(operation.before.name, 0)
             return Hazard("DataLoss", f"{operation.describe()}: {_count(held, 'value')} would be replaced")
+        case ExpirePartition():
+            return None
+        case DropPartition():
+            return Hazard("DataLoss", f"{operation.describe()}: about {_count(evidence.rows, 'row')} would be lost")
         case AlterColumnType() if evidence.rows and not is_lossless(operation.before.type, operation.after.type):
             # The cast is an explicit one, which cuts and rounds without a word.
             at_stake = _count(evidence.rows, "row")
@@ -93,6 +105,10 @@ def _find_waiting(operation: Operation, evidence: RowEvidence) -> Hazard | None:
             return Hazard(
                 "LongLock", f"{operation.describe()}: reads {_stake(evidence)} while readers and writers wait"
             )
+        case AddPartition() if evidence.rows and _is_large(evidence):
+            return Hazard("LongLock", f"{operation.describe()}: looks through {_stake(evidence)} of no month so far")
+        case RenameLoggedAttribute() if _is_large(evidence):
+            return Hazard("LongLock", f"{operation.describe()}: rewrites part of {_stake(evidence)} under a lock")
         case _:
             return None
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from pgcraft_core.diagnostics import Diagnostic
+from pgcraft_core.plan.operations.backfill import Backfill
 from pgcraft_core.plan.operations.base import PlannedOperation
 from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.objects import AnyObject
@@ -56,24 +57,30 @@ class PlannedMigration:
     def plan_hash(self) -> str:
         """The SHA-256 over the state before and after, as 64 hexadecimal digits; what an approval is pinned to.
 
-        Both states together determine the operations; the row evidence is not in it.
+        Both states together determine the operations, but for backfills; the row evidence is not in it.
         """
-        states = [
+        states: list[list[str | None]] = [
             [str(change.id), str(change.claimant), change.before, change.after, change.state] for change in self.changes
         ]
+        states += [[*step.operation.upgrade()] for step in self.operations if isinstance(step.operation, Backfill)]
         return hashlib.sha256(json.dumps(states).encode()).hexdigest()
 
     @cached_property
     def message(self) -> str:
         """One line for people: the first step, and how many more there are."""
-        first = _on_one_line(self.operations[0].describe())
-        rest = len(self.operations) - 1
+        first = _on_one_line(self.steps[0].describe())
+        rest = len(self.steps) - 1
         return first if not rest else f"{first} and {rest} more {'step' if rest == 1 else 'steps'}"
 
     @cached_property
     def operations(self) -> tuple[PlannedOperation, ...]:
         """All steps in order."""
         return tuple(operation for group in self.groups for operation in group.operations)
+
+    @cached_property
+    def steps(self) -> tuple[PlannedOperation, ...]:
+        """What is to be told of it: all operations but those that only the way back has."""
+        return tuple(planned for planned in self.operations if not planned.operation.is_backwards_only)
 
     @cached_property
     def changes(self) -> tuple[RegistryChange, ...]:
@@ -90,7 +97,7 @@ class PlannedMigration:
         """The SQL for people to read, a comment before each step; the password of a login is not in it."""
         steps = [
             "\n".join([f"-- {_on_one_line(step.describe())}", *(f"{sql};" for sql in step.operation.upgrade())])
-            for step in self.operations
+            for step in self.steps
         ]
         return "\n\n".join(steps) + "\n" if steps else ""
 

@@ -54,6 +54,8 @@ def _relations(item: AnyObject) -> Iterator[tuple[QualifiedName, str]]:
             yield item.qualified_name, "table"
             for part in (*item.keys, *item.indexes):
                 yield QualifiedName(item.schema_name, part.name), "index"
+            for partition in item.partitions:
+                yield partition, "partition"
         case View():
             yield item.qualified_name, "view"
         case _:

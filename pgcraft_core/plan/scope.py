@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pgcraft_core.catalog.registry import Registry
+from pgcraft_core.schema.function import Function
 from pgcraft_core.schema.objects import AnyObject
 from pgcraft_core.schema.role import Role, SchemaGrant
 from pgcraft_core.schema.unit import Unit
@@ -12,7 +13,7 @@ from pgcraft_core.schema.view import View
 
 
 def schemas_of(units: Iterable[Unit], registry: Registry) -> set[str]:
-    """Return the schemas whose relations matter."""
+    """Return the schemas whose relations and functions matter."""
     schemas = {entry.id.schema for entry in registry.entries.values()}
     schemas |= {entry.id.name for entry in registry.entries.values() if entry.id.kind == "schema"}
     for unit in units:
@@ -42,5 +43,7 @@ def _roles_of_object(item: AnyObject) -> set[str]:
             return {item.role}
         case View():
             return {grant.role for grant in item.grants}
+        case Function():
+            return set(item.executors)
         case _:
             return set()

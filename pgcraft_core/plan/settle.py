@@ -11,9 +11,12 @@ from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.plan.operations.role import ownership_mark
 from pgcraft_core.plan.relation_names import find_clashes
 from pgcraft_core.schema.base import ObjectId, QualifiedName
+from pgcraft_core.schema.function import TRIGGER, Function
 from pgcraft_core.schema.objects import AnyObject
 from pgcraft_core.schema.role import Role
+from pgcraft_core.schema.table import Table
 from pgcraft_core.schema.unit import Claimant, Unit
+from pgcraft_core.schema.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,9 @@ def settle(units: Sequence[Unit], catalog: Catalog, registry: Registry, owner_id
     """Return which units may be planned.
 
     An object belongs to whom the registry says, else to the oldest of the resources that declare it. A table stays with
-    a resource that is gone, for its data; anything else is free for others then. What exists and is not in the registry
-    is never touched. A unit waits while a role or table it needs neither exists nor is being made.
+    a resource that is gone, for its data, and so do the functions its triggers call; anything else is free for others
+    then. What exists and is not in the registry is never touched. A unit waits while a role or table it needs neither
+    exists nor is being made.
     """
     diagnostics: dict[Claimant, tuple[Diagnostic, ...]] = {
         unit.claimant: unit.diagnostics for unit in units if unit.diagnostics
@@ -82,10 +86,21 @@ def _holders(units: Sequence[Unit], registry: Registry, owner_id: str) -> Mappin
     alive = {unit.claimant for unit in units}
     for identity in holders:
         entry = registry.entries.get(identity)
-        keeps = entry is not None and (identity.kind == "table" or entry.claimant in alive)
-        if entry is not None and keeps and entry.owner_id == owner_id:
+        if entry is None or entry.owner_id != owner_id:
+            continue
+        if entry.claimant in alive or _stays_with_data(entry.object):
             holders[identity] = entry.claimant
     return holders
+
+
+def _stays_with_data(item: AnyObject) -> bool:
+    match item:
+        case Table():
+            return True
+        case Function():
+            return item.returns == TRIGGER
+        case _:
+            return False
 
 
 def _conflict(
@@ -96,7 +111,7 @@ def _conflict(
     registry: Registry,
     owner_id: str,
 ) -> Diagnostic | None:
-    path = _path(item)
+    path = _path(item, unit)
     entry = registry.entries.get(item.id)
     if entry is not None and entry.owner_id != owner_id:
         return Diagnostic(
@@ -131,6 +146,9 @@ def _exists_unmanaged(item: AnyObject, catalog: Catalog, owner_id: str) -> bool:
     match item.id.kind:
         case "table" | "view":
             return QualifiedName(item.id.schema, item.id.name) in catalog.relations
+        case "function":
+            # Whatever its arguments: a name is ours alone, so that no call can mean another function than it says.
+            return QualifiedName(item.id.schema, item.id.name) in catalog.functions
         case "role":
             role = catalog.roles.get(item.id.name)
             # The mark says that a Database of ours made the role, though this registry does not know it.
@@ -157,12 +175,15 @@ def _missing(unit: Unit, made: set[ObjectId], catalog: Catalog) -> tuple[Diagnos
     return tuple(findings)
 
 
-def _path(item: AnyObject) -> str:
+def _path(item: AnyObject, unit: Unit) -> str:
+    """Return what in the resource gives an object its name: views and functions are named after table or API."""
     match item.id.kind:
         case "table":
             return "spec.table"
-        case "view":
-            return "spec.api"
+        case "view" | "function":
+            beside = {other.schema_name for other in unit.objects if isinstance(other, Table)}
+            is_derived = isinstance(item, Function) or (isinstance(item, View) and item.query is not None)
+            return "spec.table" if is_derived and item.id.schema in beside else "spec.api"
         case "role" | "schema_grant":
             return "spec.roles"
         case "schema":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pgcraft_core.diagnostics import Diagnostic
-from pgcraft_core.plan.draft import Draft
+from pgcraft_core.plan.draft_context import Draft
 from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.unit import Claimant
 

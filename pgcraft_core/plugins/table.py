@@ -18,10 +18,14 @@ from pgcraft_core.plugins.vocabulary import (
     PRIMARY_KEY,
     SCHEMAS,
     TABLE,
+    TRIGGERS,
     UNIQUES,
 )
-from pgcraft_core.schema.table import Check, Column, ForeignKey, Index, PrimaryKey, Table, Unique
+from pgcraft_core.schema.table import Check, Column, ForeignKey, Index, PrimaryKey, Table, Trigger, Unique
 from pgcraft_core.spec.dimension import Dimension
+
+OPEN_COLUMN = "extra"
+"""The column of attributes that are not declared."""
 
 
 class TablePlugin(Plugin):
@@ -29,7 +33,7 @@ class TablePlugin(Plugin):
 
     name = "table"
 
-    @requires(DIMENSION, KEY_COLUMNS, COLUMNS, PRIMARY_KEY, UNIQUES, CHECKS, FOREIGN_KEYS, INDEXES)
+    @requires(DIMENSION, KEY_COLUMNS, COLUMNS, PRIMARY_KEY, UNIQUES, CHECKS, FOREIGN_KEYS, INDEXES, TRIGGERS)
     @produces(TABLE, OBJECTS, SCHEMAS, DIAGNOSTICS)
     def table(
         self,
@@ -41,6 +45,7 @@ class TablePlugin(Plugin):
         checks: tuple[Check, ...],
         foreign_keys: tuple[ForeignKey, ...],
         indexes: tuple[Index, ...],
+        triggers: tuple[Trigger, ...],
     ) -> tuple[Table, tuple[Table], tuple[str], list[Diagnostic]]:
         """Return the table, as the one object, with the schema it needs."""
         table = Table(
@@ -52,6 +57,8 @@ class TablePlugin(Plugin):
             checks=checks,
             foreign_keys=foreign_keys,
             indexes=indexes,
+            triggers=triggers,
+            open_column=OPEN_COLUMN if dimension.spec.open else None,
             comment=dimension.spec.comment,
         )
         return table, (table,), (table.schema_name,), _clashes(table)

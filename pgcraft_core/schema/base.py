@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-ObjectKind = Literal["schema", "role", "table", "view", "schema_grant"]
+ObjectKind = Literal["schema", "role", "table", "view", "function", "schema_grant"]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from pgcraft_core.schema.base import ObjectKind
+from pgcraft_core.schema.function import Function
 from pgcraft_core.schema.role import Role, Schema, SchemaGrant
 from pgcraft_core.schema.table import Table
 from pgcraft_core.schema.view import View
 
-AnyObject = Schema | Role | Table | View | SchemaGrant
+AnyObject = Schema | Role | Table | View | Function | SchemaGrant
 
 OBJECT_TYPES: Mapping[ObjectKind, type[AnyObject]] = {
-    model.kind: model for model in (Schema, Role, Table, View, SchemaGrant)
+    model.kind: model for model in (Schema, Role, Table, View, Function, SchemaGrant)
 }
 
 

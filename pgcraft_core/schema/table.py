@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from pgcraft_core.schema.base import ObjectId, ObjectKind, QualifiedName, SchemaModel, SchemaObject
+from pgcraft_core.sql.identifiers import named
 
 ReferentialAction = Literal["NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"]
 Deferral = Literal["NOT DEFERRABLE", "INITIALLY IMMEDIATE", "INITIALLY DEFERRED"]
@@ -97,8 +98,46 @@ class Index(SchemaModel):
     comment: str | None = None
 
 
+TriggerEvent = Literal["INSERT", "UPDATE", "DELETE", "TRUNCATE"]
+
+
+class Trigger(SchemaModel):
+    """A trigger of a table.
+
+    With `columns`, only an UPDATE that sets one of them fires it. `when` is a SQL condition over OLD and NEW;
+    `old_rows` and `new_rows` name the transition tables of an AFTER trigger for each statement.
+    """
+
+    name: str
+    timing: Literal["BEFORE", "AFTER"]
+    events: tuple[TriggerEvent, ...]
+    level: Literal["ROW", "STATEMENT"]
+    function_schema: str
+    function_name: str
+    columns: tuple[str, ...] = ()
+    when: str | None = None
+    old_rows: str | None = None
+    new_rows: str | None = None
+
+
+class Partitioning(SchemaModel):
+    """Partitions of a table by a column of type timestamptz, one for each of some months of UTC, and a default one.
+
+    `months` are those there is a partition for, as `2026-11`, ascending. With `retain_months`, partitions of months
+    that ended longer ago are dropped; without, none ever is.
+    """
+
+    column: str
+    months: tuple[str, ...]
+    retain_months: int | None = None
+
+
 class Table(SchemaObject):
-    """A table, whole."""
+    """A table, whole.
+
+    `attributes_of` names the table of the same schema whose columns this one logs by name, in its column `attribute`.
+    `open_column` is the jsonb column that takes attributes which no column is declared for.
+    """
 
     kind: ClassVar[ObjectKind] = "table"
 
@@ -110,6 +149,10 @@ class Table(SchemaObject):
     checks: tuple[Check, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     indexes: tuple[Index, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    partitioning: Partitioning | None = None
+    attributes_of: str | None = None
+    open_column: str | None = None
     comment: str | None = None
 
     @property
@@ -131,6 +174,18 @@ class Table(SchemaObject):
     def constraints(self) -> tuple[Constraint, ...]:
         """All constraints, keys first and foreign keys last."""
         return (*self.keys, *self.checks, *self.foreign_keys)
+
+    @property
+    def partitions(self) -> tuple[QualifiedName, ...]:
+        """The names of its partitions: the default one first, then the months in order."""
+        if self.partitioning is None:
+            return ()
+        return (self.partition(None), *(self.partition(month) for month in self.partitioning.months))
+
+    def partition(self, month: str | None) -> QualifiedName:
+        """Return the name of a month's partition; of the default one, without a month."""
+        suffix = "default" if month is None else month.replace("-", "_")
+        return QualifiedName(self.schema_name, named(self.name, suffix))
 
     def column(self, name: str) -> Column | None:
         """Return the column of that name, or None."""

@@ -1,4 +1,4 @@
-"""Auto-updatable views over one table: the shape an API serves."""
+"""Views: auto-updatable ones over one relation, the shape an API serves, and read-only ones over a query."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ class ViewColumn(SchemaModel):
     """One output column: a column of the base table under its own name.
 
     `default` restates the base column's default, without which clients of the view could not see it; never that of an
-    identity or generated column, which would break every insert.
+    identity or generated column, which would break every insert. A `read_only` column cannot be written through the
+    view, though the view be auto-updatable.
     """
 
     name: str
     default: str | None = None
     comment: str | None = None
+    read_only: bool = False
 
 
 class RoleGrant(SchemaModel):
@@ -29,7 +31,10 @@ class RoleGrant(SchemaModel):
 
 
 class View(SchemaObject):
-    """A view selecting columns of one table."""
+    """A view: of `columns` of its base, or where there is a `query`, of what that gives under these names.
+
+    The base of a query is the relation whose changes it follows: it is made anew when that is.
+    """
 
     kind: ClassVar[ObjectKind] = "view"
 
@@ -38,6 +43,7 @@ class View(SchemaObject):
     base_schema: str
     base_name: str
     columns: tuple[ViewColumn, ...]
+    query: str | None = None
     security_invoker: bool = False
     comment: str | None = None
     grants: tuple[RoleGrant, ...] = ()
@@ -54,5 +60,5 @@ class View(SchemaObject):
 
     @property
     def base(self) -> QualifiedName:
-        """The table it selects from."""
+        """The relation it selects from."""
         return QualifiedName(self.base_schema, self.base_name)

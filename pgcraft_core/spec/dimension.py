@@ -21,6 +21,7 @@ from pgcraft_core.spec.base import (
     SpecModel,
 )
 from pgcraft_core.spec.constraint import Check, KeyStrategy, PrimaryKey, Unique
+from pgcraft_core.spec.dimension_type import TYPE_RULES
 from pgcraft_core.spec.foreign_key import (
     ColumnReference,
     Deferral,
@@ -30,6 +31,7 @@ from pgcraft_core.spec.foreign_key import (
     TableReference,
     Target,
 )
+from pgcraft_core.spec.history import History
 from pgcraft_core.spec.index import Index
 
 # Everything a dimension is made of, in one import.
@@ -45,6 +47,7 @@ __all__ = [
     "DimensionSpec",
     "ForeignKey",
     "ForeignKeyTarget",
+    "History",
     "Index",
     "KeyStrategy",
     "PluginUse",
@@ -127,6 +130,12 @@ class Api(SpecModel):
     grants: Annotated[tuple[ApiGrant, ...], Field(max_length=64), MapList("role")] = Field(
         (), description="Privileges by role."
     )
+    history: bool = Field(
+        False,
+        description="Whether the past is exposed as well, read-only, to every role that has select. AppendOnly: "
+        "`<name>_versions`, and the functions `<name>_as_of` and `<name>_diff`. EAV: `<name>_attributes`, "
+        "`<name>_attribute_history`, and the function `<name>_attributes_as_of`. Not with Simple, which keeps no past.",
+    )
 
 
 class DimensionSpec(SpecModel):
@@ -159,6 +168,16 @@ class DimensionSpec(SpecModel):
             ),
             path="columns",
         ),
+        Rule(
+            "(has(self.history) && has(self.history.partitionBy) ? self.history.partitionBy : '') == "
+            "(has(oldSelf.history) && has(oldSelf.history.partitionBy) ? oldSelf.history.partitionBy : '')",
+            "partitionBy never changes, since the history is stored by it: make a new dimension, move the data, and "
+            "delete this one.",
+            holds=None,
+            path="history.partitionBy",
+            reason="FieldValueForbidden",
+        ),
+        *TYPE_RULES,
     )
 
     database_ref: Annotated[DatabaseReference, DATABASE_NEVER_CHANGES] = Field(
@@ -169,14 +188,16 @@ class DimensionSpec(SpecModel):
         None, description="Name of the table, the resource's name where absent; immutable."
     )
     type: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z][A-Za-z0-9]*$")] = Field(
-        "Simple", description="Dimension type: Simple, or one that a plugin package adds; immutable."
+        "Simple",
+        description="Dimension type: Simple (a table, updated in place), AppendOnly (every version a row ever had is "
+        "kept), EAV (sparse attributes, each with a history of its own), or one that a plugin package adds; immutable.",
     )
     comment: Comment | None = Field(None, description="Comment on the table and its API view.")
     primary_key: PrimaryKey | None = Field(
         None, description="How rows are identified; an identity column `id` where absent."
     )
-    columns: Annotated[tuple[Column, ...], Field(max_length=500), MapList("name")] = Field(
-        (), description="Columns by name."
+    columns: Annotated[tuple[Column, ...], Field(max_length=2000), MapList("name")] = Field(
+        (), description="Columns by name; those of an EAV dimension are its declared attributes."
     )
     uniques: Annotated[tuple[Unique, ...], Field(max_length=64), MapList("name")] = Field(
         (), description="Unique constraints over several columns, by name."
@@ -193,6 +214,15 @@ class DimensionSpec(SpecModel):
     plugins: Annotated[tuple[PluginUse, ...], Field(max_length=32), MapList("name")] = Field(
         (), description="Plugins by name."
     )
+    history: History | None = Field(
+        None,
+        description="How the past of an AppendOnly or EAV dimension is kept; in one table, for ever, where absent.",
+    )
+    open: bool = Field(
+        False,
+        description="Whether an EAV dimension takes attributes that are not declared, in the jsonb column `extra`; "
+        "they are logged like declared ones, and move into their column when they are declared.",
+    )
     api: Api | None = Field(None, description="API exposure; not exposed where absent.")
     deletion_policy: DeletionPolicy = Field(
         "Retain",
@@ -204,6 +234,14 @@ class DimensionSpec(SpecModel):
         """Name of the key column that is made for the author; None where the key is Natural."""
         key = self.primary_key or PrimaryKey()
         return None if key.strategy == "Natural" else key.column or "id"
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """Names of the columns that form the primary key."""
+        generated = self.generated_key
+        if generated is not None:
+            return (generated,)
+        return self.primary_key.columns or () if self.primary_key else ()
 
 
 class Dimension(Resource):

@@ -14,6 +14,7 @@ from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.spec.base import LABEL_NAME, NO_CONTROL_CHARACTERS, NO_NUL, OBJECT_NAME
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.dimension import Dimension
+from pgcraft_core.spec.history import YEARS_AND_MONTHS
 from pgcraft_core.spec.migration import Migration
 from pgcraft_core.spec.postgrest import PostgREST
 from pgcraft_core.spec.shape import Shape, fields_of, shape_of
@@ -111,6 +112,7 @@ _PATTERNS: Mapping[str, str] = {
     NO_CONTROL_CHARACTERS: "it may hold no control characters, such as line breaks and tabs",
     NO_NUL: "it may not hold the character NUL",
     OBJECT_NAME: "it should be an object's name, of lower-case letters, digits, `-` and `.`",
+    YEARS_AND_MONTHS: "it should be a number of years, months or both, such as P2Y, P18M or P1Y6M",
     LABEL_NAME: "it should be a namespace's name, of lower-case letters, digits and `-`",
 }
 

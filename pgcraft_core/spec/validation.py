@@ -9,10 +9,12 @@ from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.spec.base import Resource
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.dimension import Dimension, DimensionSpec, Target
+from pgcraft_core.spec.dimension_type import added_columns
 from pgcraft_core.spec.violations import find_violations
 from pgcraft_core.sql.functions import allowed_function
 
 MOST_INDEX_COLUMNS = 32
+MOST_TABLE_COLUMNS = 1600
 
 
 def validate(resource: Resource) -> list[Diagnostic]:
@@ -42,6 +44,25 @@ def check_key_columns(dimension: Dimension) -> Iterator[Diagnostic]:
     key = dimension.spec.primary_key
     if key is not None and key.columns is not None:
         yield from _undeclared(dimension.spec, key.columns, "spec.primaryKey.columns")
+
+
+def check_column_count(dimension: Dimension) -> Iterator[Diagnostic]:
+    """Yield a finding where a table would have more columns than Postgres takes, counting those its type adds."""
+    spec = dimension.spec
+    added = added_columns(spec)
+    count = len(spec.columns) + (spec.generated_key is not None) + added
+    if count <= MOST_TABLE_COLUMNS:
+        return
+    way_out = {
+        "EAV": "declare the attributes that are filtered by, and leave the others to open: true",
+        "AppendOnly": "split it, or use the type EAV, which takes any number of attributes with open: true",
+    }.get(spec.type, "split it over several dimensions, or use the type EAV with open: true")
+    besides = f", {added} of them the type's own" if added else ""
+    yield Diagnostic(
+        "spec.columns",
+        f"A table of Postgres has at most {MOST_TABLE_COLUMNS} columns, and this one would have {count}{besides}: "
+        f"{way_out}.",
+    )
 
 
 def check_unique_columns(dimension: Dimension) -> Iterator[Diagnostic]:
@@ -107,6 +128,7 @@ def check_renames(dimension: Dimension) -> Iterator[Diagnostic]:
 
 DIMENSION_CHECKS: tuple[Callable[[Dimension], Iterable[Diagnostic]], ...] = (
     check_key_columns,
+    check_column_count,
     check_unique_columns,
     check_foreign_key_columns,
     check_index_columns,

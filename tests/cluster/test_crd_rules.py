@@ -232,13 +232,18 @@ def _long(prefix: str, number: int) -> str:
 
 
 @pytest.mark.cluster
-def test_the_widest_dimension_keeps_within_the_cost_of_rules(server: Server) -> None:
-    columns = [_long("c", number) for number in range(500)]
+@pytest.mark.parametrize("type_name", ["Simple", "AppendOnly", "EAV"])
+def test_the_widest_dimension_keeps_within_the_cost_of_rules(server: Server, type_name: str) -> None:
+    """Wider than Postgres takes: what is too wide is to be told in a sentence that names the way out."""
+    columns = [_long("c", number) for number in range(2000)]
     table = {"schema": _long("s", 0), "name": _long("t", 0)}
     several = columns[:32]
+    reference = {"table": table, "onUpdate": "Cascade"}
     spec = {
+        "type": type_name,
+        "primaryKey": {"strategy": "Natural", "columns": [_long("k", number) for number in range(32)]},
         "columns": [
-            {"name": name, "type": "text", "check": "x" * 800, "references": {"table": table, "column": name}}
+            {"name": name, "type": "text", "check": "x" * 200, "references": {**reference, "column": name}}
             for name in columns
         ],
         "uniques": [{"name": _long("u", number), "columns": several} for number in range(64)],
@@ -250,7 +255,7 @@ def test_the_widest_dimension_keeps_within_the_cost_of_rules(server: Server) -> 
         "api": {"grants": [{"role": _long("r", number), "privileges": ["select"]} for number in range(64)]},
     }
     created = server.try_create(CASES[0].manifest(spec))
-    assert len(created["spec"]["columns"]) == 500
+    assert len(created["spec"]["columns"]) == 2000
 
 
 @pytest.mark.cluster

@@ -16,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from pgcraft_core.diagnostics import Diagnostic
+from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.schema.view import RoleGrant, View, ViewColumn
 from pgcraft_core.spec.load import load_resource
@@ -24,7 +25,6 @@ from pgcraft_operator.cluster import Cluster as Port
 from pgcraft_operator.connection import ConnectionParameters
 from pgcraft_operator.postgrest import (
     ApiOutcome,
-    ViewKey,
     WorkloadSecret,
     confirmation,
     ensure_secret,
@@ -100,7 +100,7 @@ class World:
         self,
         postgrest: PostgREST,
         *,
-        standing: Mapping[ViewKey, Claimant] | None = None,
+        standing: Mapping[ObjectId, Claimant] | None = None,
         doubted: Collection[Claimant] = (),
     ) -> ApiOutcome:
         """Run once."""
@@ -153,6 +153,10 @@ class World:
             kind: metadata["generation" if kind == "Deployment" else "resourceVersion"]
             for kind, metadata in found.items()
         }
+
+
+def view_id(name: str) -> ObjectId:
+    return ObjectId("view", "api", name)
 
 
 def claimant(name: str) -> Claimant:
@@ -213,7 +217,7 @@ async def test_a_view_made_later_is_served_without_a_restart(world: World) -> No
 
     outcome = await world.settle(postgrest)
     assert outcome == ApiOutcome(
-        f"http://api.{world.namespace}.svc:80", replicas=1, ready_replicas=1, served=frozenset({("api", "airports")})
+        f"http://api.{world.namespace}.svc:80", replicas=1, ready_replicas=1, served=frozenset({view_id("airports")})
     )
     pods = await world.pods(postgrest)
 
@@ -221,7 +225,7 @@ async def test_a_view_made_later_is_served_without_a_restart(world: World) -> No
     world.migrate("airports", "icao", "iata")
     outcome = await world.reconcile(postgrest)
     assert outcome.ready, outcome
-    assert outcome.served == {("api", "airports"), ("api", "countries")}
+    assert outcome.served == {view_id("airports"), view_id("countries")}
     assert await world.pods(postgrest) == pods, "a pod was restarted"
     async with httpx.AsyncClient(base_url=pods[0].base_url) as client:
         assert (await client.get("/countries")).json() == [{"code": 1, "full name": 1}]
@@ -335,7 +339,7 @@ async def test_a_lost_notification_ends_in_one_restart(world: World, monkeypatch
     assert seen[1] == "PostgREST is restarted, for its schema cache did not follow the database"
     generation = world.cluster.get("Deployment", "api", world.namespace)["metadata"]["generation"]
     outcome = await world.settle(postgrest)
-    assert outcome.served == {("api", "airports")}
+    assert outcome.served == {view_id("airports")}
     assert not set(before) & set(await world.pods(postgrest))
     assert world.cluster.get("Deployment", "api", world.namespace)["metadata"]["generation"] == generation
 
@@ -349,9 +353,9 @@ async def test_a_view_that_somebody_dropped_is_missed_when_it_is_doubted(world: 
 
     assert (await world.reconcile(postgrest)).ready, "nothing tells of it, so nothing is asked"
     outcome = await world.reconcile(postgrest, doubted={claimant("airports")})
-    assert outcome.served == {("api", "countries")}
-    assert "does not exist" in (outcome.why_not_served(("api", "airports")) or "")
-    assert outcome.why_not_served(("api", "countries")) is None
+    assert outcome.served == {view_id("countries")}
+    assert "does not exist" in (outcome.why_not_served(view_id("airports")) or "")
+    assert outcome.why_not_served(view_id("countries")) is None
     again = await world.reconcile(postgrest)
     assert not again.ready, "what was found missing is asked for until it is there"
 
@@ -361,9 +365,9 @@ async def test_withdrawn_views_have_to_be_gone(world: World) -> None:
     world.migrate("airports", "icao")
     await world.settle(postgrest)
     world.units = [Unit(claimant("airports"), diagnostics=(Diagnostic("spec", "faulty"),))]
-    stands = await world.reconcile(postgrest, standing={("api", "airports"): claimant("airports")})
+    stands = await world.reconcile(postgrest, standing={view_id("airports"): claimant("airports")})
     assert stands.ready, "what was applied for a faulty declaration stands"
-    assert stands.served == {("api", "airports")}
+    assert stands.served == {view_id("airports")}
     world.units = []
     assert (await world.reconcile(postgrest)).waiting == "api.airports is withdrawn and still answers"
     world.execute("DROP VIEW api.airports")

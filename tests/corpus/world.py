@@ -15,7 +15,8 @@ from pgcraft_core.migrate.execute import Applied
 from pgcraft_core.migrate.session import Session
 from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.plan.assemble import assemble
-from pgcraft_core.plan.draft import Draft, DraftContext, draft_schemas, draft_unit
+from pgcraft_core.plan.draft import draft_schemas, draft_unit
+from pgcraft_core.plan.draft_context import Draft, DraftContext
 from pgcraft_core.plan.hazards import RowEvidence
 from pgcraft_core.plan.model import Plan, PlannedMigration
 from pgcraft_core.schema.base import ObjectId, QualifiedName
@@ -107,7 +108,9 @@ def catalog_of(registry: Registry | None) -> Catalog:
     """Return a database that holds what was made in it, as far as planning looks."""
     made = registry.entries if registry else {}
     views = [QualifiedName(identity.schema, identity.name) for identity in made if identity.kind == "view"]
+    functions = [QualifiedName(identity.schema, identity.name) for identity in made if identity.kind == "function"]
     return empty_catalog(
+        functions=dict.fromkeys(functions, ()),
         schemas={item.name: CatalogSchema(item.name, "owner") for item in made if item.kind == "schema"},
         views={view: CatalogView(1, view.schema, view.name, "owner", "", (), None) for view in views},
     )
@@ -183,6 +186,7 @@ def open_session(database: ScratchDatabase, **changes: Any) -> Generator[Session
 
 def deploy(session: Session, *resources: Dimension | PostgREST, **given: Any) -> list[Applied]:
     """Apply all that is ready, and see that nothing more is then to be done and nobody is told of anything."""
+    given.setdefault("database", warehouse(owner=session.owner_role))  # guards name the role that owns what they guard
     units = compiled(*resources, server_version=session.server_version, **given)
     plan = session.plan(units)
     assert not plan.diagnostics, said(plan)

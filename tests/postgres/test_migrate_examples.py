@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import yaml
 
+from examples.geo.rows import load_tables
+from examples.geo.stores import DatabaseStore
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.dimension import Dimension
 from pgcraft_core.spec.postgrest import PostgREST
@@ -17,9 +19,13 @@ from tests.corpus.world import deploy, load, login_of, open_session
 GEO = Path(__file__).parents[2] / "examples" / "geo"
 
 
-def test_geo_is_deployed_granted_and_then_left_alone(any_database: ScratchDatabase) -> None:
+def read_manifests() -> list[dict[str, Any]]:
     documents = [document for file in sorted(GEO.glob("*.yaml")) for document in yaml.safe_load_all(file.read_text())]
-    resources = [load(document) for document in documents if document["apiVersion"].startswith("pgcraft.io/")]
+    return [document for document in documents if document["apiVersion"].startswith("pgcraft.io/")]
+
+
+def test_geo_is_deployed_granted_and_then_left_alone(any_database: ScratchDatabase) -> None:
+    resources = [load(document) for document in read_manifests()]
     (database,) = (item for item in resources if isinstance(item, Database))
     rest = [item for item in resources if isinstance(item, Dimension | PostgREST)]
     (api,) = (item for item in rest if isinstance(item, PostgREST))
@@ -27,23 +33,38 @@ def test_geo_is_deployed_granted_and_then_left_alone(any_database: ScratchDataba
     with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
         done = deploy(session, *rest, **given)
         assert len(done) == 1
-        kinds = eye.execute(
+        made = eye.execute(
             """
-            SELECT relkind::text, count(*) FROM pg_class
-            WHERE relnamespace IN ('geo'::regnamespace, 'api'::regnamespace) AND relkind IN ('r', 'v') GROUP BY 1
+            SELECT n.nspname || '.' || relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+            WHERE nspname IN ('geo', 'api') AND relkind IN ('r', 'v') ORDER BY 1
             """
         ).fetchall()
-        dimensions = [item for item in rest if isinstance(item, Dimension)]
-        assert dict(kinds) == {"r": len(dimensions), "v": len(dimensions)}
+        names = {item.table_name for item in rest if isinstance(item, Dimension)}
+        past = {"airports_versions", "airport_facts_attributes", "airport_facts_attribute_history"}
+        kept = {"airports_history", "airport_facts_attribute_log"}
+        expected = {f"geo.{name}" for name in names | past | kept} | {f"api.{name}" for name in names | past}
+        assert {name for (name,) in made} == expected
         may = eye.execute(
             """
-            SELECT role, privilege, bool_and(has_table_privilege(role, c.oid, privilege))
+            SELECT relname, role, array_agg(privilege ORDER BY privilege)
             FROM pg_class c, unnest(ARRAY['web_anon', 'editor']) role,
                  unnest(ARRAY['select', 'insert', 'delete']) privilege
-            WHERE relnamespace = 'api'::regnamespace GROUP BY 1, 2
+            WHERE relnamespace = 'api'::regnamespace AND has_table_privilege(role, c.oid, privilege) GROUP BY 1, 2
             """
         ).fetchall()
-        assert Counter(role for role, _, granted in may if granted) == {"web_anon": 1, "editor": 3}
+        writes = ["delete", "insert", "select"]
+        assert {(name, role): privileges for name, role, privileges in may} == (
+            {(name, "web_anon"): ["select"] for name in names | past}
+            | {(name, "editor"): writes for name in names}
+            | {(name, "editor"): ["select"] for name in past}
+        )
+        asks = eye.execute(
+            """
+            SELECT proname, bool_and(has_function_privilege('web_anon', oid, 'execute'))
+            FROM pg_proc WHERE pronamespace = 'api'::regnamespace GROUP BY 1
+            """
+        ).fetchall()
+        assert dict(asks) == dict.fromkeys(("airports_as_of", "airports_diff", "airport_facts_attributes_as_of"), True)
         base = (
             "SELECT bool_or(has_schema_privilege(role, 'geo', 'usage')) FROM unnest(ARRAY['web_anon', 'editor']) role"
         )
@@ -62,3 +83,28 @@ def test_geo_is_deployed_granted_and_then_left_alone(any_database: ScratchDataba
         assert eye.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'api'::regnamespace").fetchone() == (0,)
         assert eye.execute("SELECT FROM pg_roles WHERE rolname = 'warehouse_authenticator'").rowcount == 0
         deploy(session, *rest, **given)
+
+
+def test_every_row_of_geo_fits_and_a_second_load_leaves_no_past(database: ScratchDatabase) -> None:
+    resources = [load(document) for document in read_manifests()]
+    declared = [item for item in resources if isinstance(item, Dimension | PostgREST)]
+    (warehouse,) = (item for item in resources if isinstance(item, Database))
+    given = {"database": warehouse, **login_of(next(item for item in declared if isinstance(item, PostgREST)))}
+    with (
+        open_session(database, owner_role=warehouse.spec.owner) as session,
+        psycopg.connect(database.url) as connection,
+    ):
+        deploy(session, *declared, **given)
+        store = DatabaseStore(connection, "geo")
+        for table in load_tables() + load_tables():
+            assert sum(store.write(table)) == len(table.rows) == store.count(table)
+            connection.commit()
+        closed = (
+            "SELECT count(*) FROM geo.airports_history UNION ALL SELECT count(*) FROM geo.airport_facts_attribute_log"
+        )
+        assert connection.execute(closed).fetchall() == [(0,), (0,)]
+        connection.execute("UPDATE geo.airport_facts SET extra = extra || '{\"lounges\": 4}' WHERE icao = 'EDDB'")
+        connection.execute("DELETE FROM geo.airports WHERE icao = 'EDDB'")  # and by its foreign key what is known of it
+        assert connection.execute("SELECT icao FROM geo.airports_history").fetchall() == [("EDDB",)]
+        ended = connection.execute("SELECT attribute FROM geo.airport_facts_attribute_log").fetchall()
+        assert {"runways", "longest_runway_ft", "lounges"} <= {attribute for (attribute,) in ended}

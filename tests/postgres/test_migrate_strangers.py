@@ -64,7 +64,7 @@ def test_view_on_our_view_is_named_and_holds_back_only_its_dimension(any_databas
         plan = session.plan(compiled(*rest, grown, server_version=session.server_version))
         ((claimant, (finding,)),) = plan.diagnostics.items()
         assert (claimant.name, finding.path, finding.reason) == ("things", "spec.api", "Conflict")
-        assert "public.Their Report selects from it" in finding.message
+        assert "public.Their Report stands on it" in finding.message
         assert {claimant.name for migration in plan.migrations for claimant in migration.claimants} == {"others"}
         for migration in plan.migrations:
             session.apply(migration)

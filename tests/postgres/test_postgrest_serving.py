@@ -19,7 +19,7 @@ from psycopg import sql
 from pgcraft_core.schema.unit import Claimant
 from pgcraft_operator.postgrest.confirmation import Memory, confirm
 from pgcraft_operator.postgrest.credentials import Credentials
-from pgcraft_operator.postgrest.exposed import ExposedView
+from pgcraft_operator.postgrest.exposed import Exposed, ExposedQuery, ExposedView
 from pgcraft_operator.postgrest.rollout import ReadyPod
 from pgcraft_operator.postgrest.serving import PodApi, open_session
 from pgcraft_operator.postgrest.workload import ADMIN_PORT, API_PORT
@@ -69,6 +69,9 @@ class Api:
 
     def view(self, name: str, *columns: str, reader: str | None = None, schema: str = "api") -> ExposedView:
         return ExposedView(CLAIMANT, schema, name, columns, reader, fingerprint="")
+
+    def query(self, name: str, *arguments: str, reader: str | None = None, schema: str = "api") -> ExposedQuery:
+        return ExposedQuery(CLAIMANT, schema, name, arguments, reader, fingerprint="")
 
     def execute(self, statement: LiteralString, *names: str) -> None:
         self.database.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
@@ -121,8 +124,8 @@ async def api(postgres: PostgresServer, postgrest_binary: Path, tmp_path: Path) 
             await api.stop()
 
 
-async def shortfall(questions: PodApi, view: ExposedView) -> tuple[str, bool] | None:
-    found = (await questions.find_shortfalls([view])).get(view.key)
+async def shortfall(questions: PodApi, item: Exposed) -> tuple[str, bool] | None:
+    found = (await questions.find_shortfalls([item])).get(item.key)
     return None if found is None else (found.message, found.is_stale)
 
 
@@ -258,19 +261,70 @@ async def test_a_withdrawn_view_lingers_until_it_is_gone(api: Api, session: aioh
     api.execute("GRANT SELECT ON api.t TO {}", api.anon)
     await api.start(session)
     questions = api.questions(session)
-    gone = {("api", "never"), ("elsewhere", "t")}
-    lingering = await questions.find_lingering({("api", "t"), *gone})
+    view = api.view("t", "id")
+    gone = [api.view("never"), api.view("t", schema="elsewhere")]
+    lingering = await questions.find_lingering([view, *gone])
     assert {key: found.message for key, found in lingering.items()} == {
-        ("api", "t"): "api.t is withdrawn and still answers"
+        view.key: "api.t is withdrawn and still answers"
     }
     api.execute("DROP TABLE api.t")
-    assert await questions.find_lingering({("api", "t"), *gone}) == {}
+    assert await questions.find_lingering([view, *gone]) == {}
+
+
+async def test_a_query_is_called_about_nothing(api: Api, session: aiohttp.ClientSession) -> None:
+    api.execute("CREATE TABLE api.t (id int, at timestamptz)")
+    api.execute("INSERT INTO api.t VALUES (1, now())")
+    for name in STRANGE:
+        api.execute(
+            "CREATE FUNCTION api.{} ({} timestamptz, k int) RETURNS SETOF api.t LANGUAGE sql STABLE "
+            "AS 'SELECT * FROM api.t WHERE at <= $1 AND id = $2'",
+            name,
+            name,
+        )
+    api.execute("GRANT SELECT ON api.t TO {}", api.editor)
+    await api.start(session)
+    queries = [api.query(name, name, "k", reader=api.editor) for name in STRANGE]
+    assert await api.questions(session).find_shortfalls(queries) == {}
+    refused = await shortfall(api.questions(session), api.query("e.f", "e.f", "k", reader=api.anon))
+    assert refused == ("api.e.f answers 401: permission denied for table t", False)
+
+
+async def test_a_query_the_cache_or_the_database_does_not_know_is_told_apart(
+    api: Api, session: aiohttp.ClientSession
+) -> None:
+    as_of = "(at timestamptz) RETURNS SETOF int LANGUAGE sql STABLE AS 'SELECT 1 WHERE at < now()'"
+    api.execute(f"CREATE FUNCTION api.early {as_of}")
+    api.execute("REVOKE EXECUTE ON FUNCTION api.early FROM PUBLIC")
+    api.execute("GRANT EXECUTE ON FUNCTION api.early TO {}", api.editor)
+    await api.start(session)
+    questions = api.questions(session)
+    early = api.query("early", "at", reader=api.editor)
+    assert await shortfall(questions, early) is None
+    assert await shortfall(questions, replace(early, reader=None)) is None, "it is there, whoever may call it"
+    assert await shortfall(PodApi(session, api.pod, replace(api.credentials, key=None)), early) is None
+    forbidden = await shortfall(questions, replace(early, reader=api.anon))
+    assert forbidden == ("api.early answers 401: permission denied for function early", False)
+
+    api.execute(f"CREATE FUNCTION api.late {as_of}")
+    late = api.query("late", "at", reader=api.editor)
+    unknown = await shortfall(questions, late)
+    assert unknown is not None
+    assert unknown[1], "the cache does not know it yet"
+    api.notify()
+    assert await confirm(Memory(), [api.pod], [early, late], api.credentials) == {}
+
+    assert set(await questions.find_lingering([late])) == {late.key}
+    api.execute("DROP FUNCTION api.late")
+    gone = await shortfall(questions, late)
+    assert gone is not None
+    assert not gone[1], "the cache knows it still, the database does not"
+    assert await questions.find_lingering([late]) == {}
 
 
 async def test_a_pod_that_does_not_answer_is_named(session: aiohttp.ClientSession) -> None:
     pod = ReadyPod("api-1", "api-1/1", f"127.{secrets.randbelow(200) + 20}.251.9")  # nobody listens there
     questions = PodApi(session, pod, Credentials("anon", ("anon",), None, None))
     view = ExposedView(CLAIMANT, "api", "t", ("id",), "anon", "")
-    for found in (await questions.find_shortfalls([view]), await questions.find_lingering({view.key})):
+    for found in (await questions.find_shortfalls([view]), await questions.find_lingering([view])):
         assert found[view.key].message.startswith(f"pod api-1 cannot be asked at {pod.base_url}: ")
         assert not found[view.key].is_stale

@@ -1,41 +1,38 @@
-"""The README shows a dimension and what it becomes: that is what it becomes."""
+"""The README shows dimensions, what they become and what comes back: that is what happens."""
 
-import re
 from pathlib import Path
 
-import psycopg
 import yaml
 
-from pgcraft_core.compile import CompileInput, compile_resources
-from pgcraft_core.migrate.session import Session
-from pgcraft_core.migrate.settings import SessionSettings
-from pgcraft_core.schema.unit import Claimant
+from docs._page import compare_form, read_blocks
 from pgcraft_core.spec.database import Database
-from pgcraft_core.spec.dimension import Dimension
-from pgcraft_core.spec.load import load_resource
-from playground.postgres import ScratchDatabase
+from pgcraft_core.spec.validation import validate
+from playground.postgres import PostgresServer
+from tests.corpus.world import load
+from tests.postgres.page_world import open_page_world
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = Path(__file__).parents[2] / "README.md"
+BLOCKS = read_blocks(README.read_text())
 
 
-def test_the_shown_dimension_becomes_the_shown_sql(database: ScratchDatabase) -> None:
-    manifests = [load_resource(yaml.safe_load(block)) for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
-    (dimension,) = [manifest for manifest in manifests if isinstance(manifest, Dimension)]
-    (declared,) = [manifest for manifest in manifests if isinstance(manifest, Database)]
-    (shown,) = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
-    with psycopg.connect(database.url, autocommit=True) as superuser:
-        superuser.execute("DO $$ BEGIN CREATE ROLE web_anon; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
-    settings = SessionSettings(
-        url=database.owner_url,
-        owner_id=declared.owner_id,
-        owner_role=f"{database.name}_owner",
-        database=Claimant("Database", "platform", "warehouse"),
-    )
-    with Session(settings) as session:
-        given = CompileInput(declared, database.name, (dimension,), server_version=session.server_version)
-        units = compile_resources(given)
-        (migration,) = session.plan(units).migrations
-        session.apply(migration)
+def test_the_readme_says_what_happens(postgres: PostgresServer, postgrest_binary: Path) -> None:
+    shown = [block for block in BLOCKS if block.language != "yaml" or "kind: Dimension" in block.text]
+    with open_page_world(postgres, postgrest_binary) as world:
+        answers = [(block, world.answer(block)) for block in shown]
+    compared = [(block, answer) for block, answer in answers if answer is not None]
 
-        assert session.plan(units).is_empty
-    assert shown.strip() in migration.sql
+    assert len(compared) == 2
+    for block, answer in compared:
+        assert compare_form(block.answer or "", ()) == compare_form(answer or "", ()), block.text
+
+
+def test_the_database_of_the_readme_is_valid_and_gives_what_its_dimension_needs() -> None:
+    resources = [load(yaml.safe_load(block.text)) for block in BLOCKS if block.language == "yaml"]
+    (database,) = [resource for resource in resources if isinstance(resource, Database)]
+    (dimension,) = [resource for resource in resources if not isinstance(resource, Database)]
+    allowed = database.allows(dimension.metadata.namespace)
+
+    assert [finding for resource in resources for finding in validate(resource)] == []
+    assert allowed is not None
+    assert {dimension.spec.schema_, dimension.spec.api.schema_} <= set(allowed.schemas)
+    assert {grant.role for grant in dimension.spec.api.grants} <= set(allowed.roles)

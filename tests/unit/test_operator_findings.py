@@ -9,6 +9,7 @@ import pytest
 from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.plan.model import Plan, PlannedGroup, PlannedMigration, RegistryChange
 from pgcraft_core.schema.base import ObjectId
+from pgcraft_core.schema.function import Function
 from pgcraft_core.schema.table import Column, PrimaryKey, Table
 from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.schema.view import View, ViewColumn
@@ -139,7 +140,7 @@ def test_a_view_whose_name_is_taken_is_neither_asked_for_nor_withdrawn() -> None
     assert [item.id for item in exposure.units[0].objects] == [view_id("airports")]
     assert exposure.standing == {}
 
-    found.apis[API] = ApiOutcome("http://api", replicas=1, served=frozenset({("api", "airports")}))
+    found.apis[API] = ApiOutcome("http://api", replicas=1, served=frozenset({view_id("airports")}))
     assert serving_state(owner.claimant, found) == ApiState(True, "PostgREST geo/api serves api.airports")
     assert serving_state(late.claimant, found) == ApiState(False, "view api.airports is not applied")
 
@@ -159,7 +160,7 @@ def test_what_could_not_be_changed_stands_as_it_was_applied(outcome: Outcome) ->
     found.settle(bad.claimant, outcome)
     exposure = find_exposure(found)
     assert [item.claimant for item in exposure.units] == [good.claimant]
-    assert exposure.standing == {("api", "bad"): bad.claimant}
+    assert exposure.standing == {view_id("bad"): bad.claimant}
 
 
 def test_a_column_that_waits_to_be_dropped_leaves_the_view_as_declared() -> None:
@@ -174,13 +175,13 @@ def test_a_column_that_waits_to_be_dropped_leaves_the_view_as_declared() -> None
     held = findings(airports, planned=plan({airports.claimant: [view_id("airports")]}, waiting=(waiting,)))
     held.settle(airports.claimant, APPROVAL)
     exposure = find_exposure(held)
-    assert (exposure.units, exposure.standing) == ((), {("api", "airports"): airports.claimant})
+    assert (exposure.units, exposure.standing) == ((), {view_id("airports"): airports.claimant})
 
 
 def test_what_vanished_and_is_held_is_served_on() -> None:
     gone = claimant("gone")
     exposure = find_exposure(findings(planned=plan({gone: [view_id("gone"), ObjectId("table", "geo", "gone")]})))
-    assert exposure.standing == {("api", "gone"): gone}
+    assert exposure.standing == {view_id("gone"): gone}
 
 
 def test_migrations_of_the_run_count_as_applied() -> None:
@@ -199,8 +200,8 @@ def test_a_dimension_hears_of_its_own_faults_only() -> None:
     found = findings(unit("good"), unit("slow"), unit("bad"))
     found.apis[API] = ApiOutcome(
         "http://api",
-        served=frozenset({("api", "good")}),
-        shortfalls={("api", "bad"): "api.bad answers 404: it is gone"},
+        served=frozenset({view_id("good")}),
+        shortfalls={view_id("bad"): "api.bad answers 404: it is gone"},
         waiting="api.bad answers 404: it is gone",
     )
     good, slow, bad = (serving_state(claimant(name), found) for name in ("good", "slow", "bad"))
@@ -295,3 +296,82 @@ def test_what_cannot_be_loaded_keeps_what_was_told_of_it() -> None:
     found = findings(dimensions=[broken])
     found.settle(claimant("broken"), FAILED)
     assert status_details(found, broken, set(), NOON)["effective"] == {"type": "Simple"}
+
+
+def past(name: str) -> Unit:
+    """Return `unit(name)` with a history, a trigger's function, a query beside the table and one in the API."""
+
+    def function(schema: str, suffix: str, **fields: Any) -> Function:
+        return Function(schema_name=schema, name=f"{name}_{suffix}", body=("SELECT",), **fields)
+
+    history = Table(
+        schema_name="geo",
+        name=f"{name}_history",
+        columns=(Column(name="id", type="bigint"), Column(name="valid_to", type="timestamptz")),
+        primary_key=PrimaryKey(name=f"{name}_history_pkey", columns=("id", "valid_to")),
+    )
+    as_of = [
+        function(schema, "as_of", returns="SETOF api.airports", volatility="STABLE", language="sql")
+        for schema in ("geo", "api")
+    ]
+    return Unit(claimant(name), objects=(history, function("geo", "stamp"), *unit(name).objects, *as_of))
+
+
+def query_id(name: str) -> ObjectId:
+    return ObjectId("function", "api", name)
+
+
+def test_a_query_that_is_not_served_keeps_its_dimension_from_being_so() -> None:
+    found = findings(past("airports"))
+    found.apis[API] = ApiOutcome(
+        "http://api",
+        served=frozenset({view_id("airports")}),
+        shortfalls={query_id("airports_as_of"): "api.airports_as_of answers 404: it is gone"},
+        waiting="api.airports_as_of answers 404: it is gone",
+    )
+    assert serving_state(claimant("airports"), found) == ApiState(
+        False, "PostgREST geo/api does not serve api.airports_as_of: api.airports_as_of answers 404: it is gone"
+    )
+    found.apis[API] = ApiOutcome("http://api", 1, 1, frozenset({view_id("airports"), query_id("airports_as_of")}))
+    assert serving_state(claimant("airports"), found) == ApiState(
+        True, "PostgREST geo/api serves api.airports; PostgREST geo/api serves api.airports_as_of"
+    )
+
+
+def test_of_a_query_that_may_not_be_as_declared_nothing_is_asked() -> None:
+    found = findings(past("airports"))
+    found.settle(claimant("airports"), FAILED)
+    exposure = find_exposure(found)
+    assert (exposure.units, exposure.standing) == ((), {view_id("airports"): claimant("airports")})
+    found.apis[API] = ApiOutcome("http://api", 1, 1, frozenset({view_id("airports")}))
+    assert serving_state(claimant("airports"), found) == ApiState(True, "PostgREST geo/api serves api.airports")
+
+
+def test_a_trigger_function_that_waits_leaves_the_api_as_declared() -> None:
+    airports = past("airports")
+    stamp = next(item for item in airports.objects if item.id.name == "airports_stamp")
+    waiting = waiting_for(RegistryChange(stamp.id, airports.claimant, stamp, "x"))
+    applied = {airports.claimant: [item.id for item in airports.objects]}
+    found = findings(airports, planned=plan(applied, waiting=(waiting,)))
+    found.settle(airports.claimant, APPROVAL)
+    assert find_exposure(found).units == (Unit(airports.claimant, objects=airports.objects),)
+
+
+def test_status_tells_of_tables_views_and_queries_and_of_the_current_tables_key() -> None:
+    told = [
+        "table geo.airports_history",
+        "table geo.airports",
+        "view api.airports",
+        "function geo.airports_as_of",
+        "function api.airports_as_of",
+    ]
+    subject = dimension("airports", {"relations": told}, type="AppendOnly")
+    found = findings(past("airports"), dimensions=[subject])
+    found.settle(claimant("airports"), Applied("as declared"))
+    details = status_details(found, subject, set(), NOON)
+    assert details["relations"] == told
+    assert details["effective"]["primaryKey"]["columns"] == ["id"]
+
+    failed = findings(past("airports"), dimensions=[subject])
+    failed.settle(claimant("airports"), FAILED)
+    assert sorted(status_details(failed, subject, set(), NOON)["relations"]) == sorted(told)

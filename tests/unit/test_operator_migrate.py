@@ -15,10 +15,13 @@ from pgcraft_core.migrate.errors import (
 from pgcraft_core.migrate.execute import Applied
 from pgcraft_core.plan.hazard import Hazard
 from pgcraft_core.plan.model import PlannedGroup, PlannedMigration, RegistryChange
-from pgcraft_core.plan.operations.base import PlannedOperation
+from pgcraft_core.plan.operations.attribute import DropLoggedAttribute
+from pgcraft_core.plan.operations.base import Operation, PlannedOperation
 from pgcraft_core.plan.operations.column import DropColumn
+from pgcraft_core.plan.operations.function import ReplaceFunction
 from pgcraft_core.plan.operations.view import DropView
 from pgcraft_core.schema.base import ObjectId, QualifiedName
+from pgcraft_core.schema.function import Function
 from pgcraft_core.schema.table import Column
 from pgcraft_core.schema.unit import Claimant
 from pgcraft_core.schema.view import View, ViewColumn
@@ -126,16 +129,19 @@ def test_a_plan_made_again_leaves_the_record_of_its_first_time(phase: str) -> No
     assert record.find_place("warehouse", plan, [placed(f"{name}-9", plan, phase), tenth]) == (f"{name}-11", None)
 
 
-def dropping(*names: str) -> PlannedMigration:
-    table = ObjectId("table", "geo", "airports")
+def dropping(
+    *names: str, tables: tuple[str, ...] = ("airports",), also: tuple[Operation, ...] = ()
+) -> PlannedMigration:
     drops = tuple(
         PlannedOperation(
-            DropColumn(table, QualifiedName("geo", "airports"), Column(name=name, type="text")),
+            DropColumn(ObjectId("table", "geo", table), QualifiedName("geo", table), Column(name=name, type="text")),
             Hazard("DataLoss", f"drop column {name}"),
         )
         for name in names
+        for table in tables
     )
-    return PlannedMigration((PlannedGroup(drops, (), tuple(gone("airports"))),), needs_approval=True)
+    others = tuple(PlannedOperation(operation) for operation in also)
+    return PlannedMigration((PlannedGroup((*drops, *others), (), tuple(gone("airports"))),), needs_approval=True)
 
 
 def test_what_waits_says_what_becomes_of_its_columns_meanwhile() -> None:
@@ -149,6 +155,20 @@ def test_what_waits_says_what_becomes_of_its_columns_meanwhile() -> None:
     assert "are no longer served; declare them again" in record.meanwhile(two, is_exposed=True)
     assert record.hazard_summary(two) == "drop column website; drop column tz"
     assert record.meanwhile(migration("airports"), is_exposed=True) == ""
+
+    function = Function(schema_name="geo", name="airports_stamp", body=("",))
+    log = QualifiedName("geo", "airports_attribute_log")
+    with_the_past = dropping(
+        "website",
+        tables=("airports", "airports_history"),
+        also=(
+            ReplaceFunction(function.id, function, function),
+            DropLoggedAttribute(ObjectId("table", log.schema, log.name), log, "website"),
+        ),
+    )
+    assert "the column keeps its data" in record.meanwhile(with_the_past, is_exposed=True), "it is one column"
+    view = View(schema_name="api", name="airports", base_schema="geo", base_name="airports", columns=())
+    assert record.meanwhile(dropping("website", also=(DropView(view.id, view),)), is_exposed=True) == ""
 
 
 def needs_nothing(_: PlannedGroup) -> frozenset[ObjectId]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pgcraft_core.catalog.model import Catalog, CatalogRole, CatalogTable
+from pgcraft_core.catalog.model import Catalog, CatalogFunction, CatalogRole, CatalogTable
 from pgcraft_core.catalog.registry import Registry
 from pgcraft_core.plan.dependants import hold_back
 from pgcraft_core.plan.settle import Settled, settle
 from pgcraft_core.schema.base import QualifiedName
+from pgcraft_core.schema.function import Function
 from pgcraft_core.schema.unit import Unit
 from tests.corpus.world import API, applied, catalog_of, compiled, dimension, drafted, empty_catalog, planned, postgrest
 
@@ -77,6 +78,46 @@ def test_what_exists_and_is_not_in_the_registry_is_left_alone() -> None:
     catalog = empty_catalog(relations={QualifiedName("geo", "things"): "m"})
     (message,) = sentences(settled(claim("mine"), catalog=catalog), "mine")
     assert message.startswith("table geo.things exists already and was not made by pgcraft")
+
+
+def with_functions(unit: Unit, *names: tuple[str, str], returns: str = "trigger") -> Unit:
+    made = (Function(schema_name=schema, name=name, returns=returns, body=("",)) for schema, name in names)
+    return replace(unit, objects=(*unit.objects, *made))
+
+
+def test_function_of_that_name_is_left_alone_whatever_its_arguments() -> None:
+    mine = with_functions(claim("mine", api=API), ("geo", "things_stamp"), ("api", "mine_as_of"))
+    taken = [QualifiedName("geo", "things_stamp"), QualifiedName("api", "mine_as_of")]
+    functions = {name: (CatalogFunction(1, name.schema, name.name, "o", "text", None, None),) for name in taken}
+    found = settled(mine, catalog=empty_catalog(functions=functions))
+    assert reasons(found) == {"mine": [("spec.table", "Conflict"), ("spec.api", "Conflict")]}
+    assert sentences(found, "mine")[0] == (
+        "function geo.things_stamp exists already and was not made by pgcraft, which leaves it untouched; choose "
+        "another name"
+    )
+    registry = applied(planned([mine])[0])
+    assert not settled(mine, registry=registry, catalog=empty_catalog(functions=functions)).diagnostics
+
+
+def test_functions_and_relations_do_not_share_their_names() -> None:
+    relations = {QualifiedName("geo", "stamp"): "r"}
+    mine = with_functions(claim("mine"), ("geo", "stamp"), ("geo", "things"))
+    assert not settled(mine, catalog=empty_catalog(relations=relations)).diagnostics
+
+
+def test_a_function_is_claimed_by_one_resource() -> None:
+    one, other = (with_functions(claim(name, name, table=name), ("geo", "same")) for name in ("a", "b"))
+    assert reasons(settled(one, other)) == {"b": [("spec.table", "Conflict")]}
+
+
+def test_what_keeps_the_history_of_data_stays_with_it() -> None:
+    """A table outlives its resource with the functions of its triggers; a query is anybody's then."""
+    gone = with_functions(claim("gone"), ("geo", "shared"))
+    queried = with_functions(claim("asked", table="asked"), ("geo", "query"), returns="SETOF geo.asked")
+    registry = applied(planned([gone, queried])[0])
+    heirs = (with_functions(claim(name, table=name), ("geo", name)) for name in ("shared", "query"))
+    found = settled(*heirs, registry=registry)
+    assert reasons(found) == {"shared": [("spec.table", "Conflict")]}
 
 
 def test_role_that_exists_is_used_only_with_our_mark() -> None:

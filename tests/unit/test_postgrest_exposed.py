@@ -2,11 +2,13 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pgcraft_core.diagnostics import Diagnostic
+from pgcraft_core.schema.base import ObjectId
+from pgcraft_core.schema.function import Argument, Function
 from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.schema.view import Privilege, RoleGrant, View, ViewColumn
 from pgcraft_core.spec.postgrest import PostgREST
 from pgcraft_operator.postgrest.credentials import Credentials
-from pgcraft_operator.postgrest.exposed import exposed_views, read_path, shape_fingerprint, view_path
+from pgcraft_operator.postgrest.exposed import call_path, exposed_objects, read_path, shape_fingerprint, view_path
 
 
 def postgrest(**spec: Any) -> PostgREST:
@@ -31,15 +33,30 @@ def view(name: str, *grants: tuple[str, Privilege], schema: str = "api", columns
     )
 
 
-def unit(*views: View) -> Unit:
-    return Unit(Claimant("Dimension", "geo", "any"), objects=views)
+def query(name: str, *arguments: str, executors: tuple[str, ...] = (), **fields: Any) -> Function:
+    given: dict[str, Any] = {"volatility": "STABLE", "language": "sql", **fields}
+    return Function(
+        schema_name="api",
+        name=name,
+        arguments=tuple(Argument(name=argument, type="text") for argument in arguments),
+        executors=executors,
+        body=("SELECT 1",),
+        **given,
+    )
+
+
+def unit(*objects: View | Function) -> Unit:
+    return Unit(Claimant("Dimension", "geo", "any"), objects=objects)
 
 
 def test_views_of_the_served_schemas_are_exposed_in_a_fixed_order() -> None:
     units = [unit(view("b", columns="id name")), unit(view("a"), view("hidden", schema="other"))]
-    found = exposed_views(postgrest(), units)
-    assert [(str(view), view.columns) for view in found] == [("api.a", ("id",)), ("api.b", ("id", "name"))]
-    assert shape_fingerprint(found) == shape_fingerprint(exposed_views(postgrest(), units[::-1]))
+    found = exposed_objects(postgrest(), units)
+    assert [(str(view), getattr(view, "columns", None)) for view in found] == [
+        ("api.a", ("id",)),
+        ("api.b", ("id", "name")),
+    ]
+    assert shape_fingerprint(found) == shape_fingerprint(exposed_objects(postgrest(), units[::-1]))
     assert shape_fingerprint(found) != shape_fingerprint(found[:1])
 
 
@@ -50,10 +67,15 @@ def test_a_faulty_unit_asks_for_nothing_and_what_was_applied_for_it_stands() -> 
         objects=(view("taken"), view("own")),
         diagnostics=(Diagnostic("spec.api", "taken", reason="Conflict"),),
     )
-    assert exposed_views(declared, [refused]) == ()
-    standing = {("api", "own"): refused.claimant, ("api", "taken"): owner, ("other", "own"): owner}
-    found = exposed_views(declared, [refused, Unit(owner, objects=(view("taken"),))], standing)
-    assert [(str(item), item.claimant.name, item.columns) for item in found] == [
+    assert exposed_objects(declared, [refused]) == ()
+    standing = {
+        ObjectId("view", "api", "own"): refused.claimant,
+        ObjectId("view", "api", "taken"): owner,
+        ObjectId("view", "other", "own"): owner,
+        ObjectId("function", "api", "own_as_of"): refused.claimant,
+    }
+    found = exposed_objects(declared, [refused, Unit(owner, objects=(view("taken"),))], standing)
+    assert [(str(item), item.claimant.name, getattr(item, "columns", None)) for item in found] == [
         ("api.own", "late", ()),
         ("api.taken", "owner", ("id",)),
     ]
@@ -68,13 +90,24 @@ def test_the_reader_is_the_first_role_that_may_select() -> None:
     declared = postgrest(anonymousRole={"name": "anon"}, roles=roles)
 
     def reader(*grants: tuple[str, Privilege]) -> str | None:
-        (found,) = exposed_views(declared, [unit(view("t", *grants))])
+        (found,) = exposed_objects(declared, [unit(view("t", *grants))])
         return found.reader
 
     assert reader(("writer", "SELECT"), ("anon", "SELECT")) == "anon"
     assert reader(("anon", "INSERT"), ("writer", "SELECT")) == "writer"
     assert reader(("everyone", "SELECT")) == "editor", "inherited by way of staff"
     assert reader(("stranger", "SELECT")) is None
+
+
+def test_functions_that_only_read_are_queries_and_the_first_who_may_call_asks() -> None:
+    declared = postgrest(anonymousRole={"name": "anon"}, roles=[{"name": "editor"}])
+    functions = (query("as_of", "at", executors=("editor",)), query("none"), query("all", public=True))
+    found = exposed_objects(declared, [unit(*functions, query("changes", volatility="VOLATILE"))])
+    assert [(item.name, getattr(item, "arguments", None), item.reader) for item in found] == [
+        ("all", (), "anon"),
+        ("as_of", ("at",), "editor"),
+        ("none", (), None),
+    ]
 
 
 def test_paths_carry_names_unharmed() -> None:
@@ -88,6 +121,7 @@ def test_paths_carry_names_unharmed() -> None:
     }
     assert read_path("t") == "/t?limit=0"
     assert view_path("a b") == "/a%20b"
+    assert call_path("a b/ä") == "/rpc/a%20b%2F%C3%A4?limit=0"
 
 
 def test_requests_are_made_as_roles_that_can_be_shown() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.spec.postgrest import PostgREST
 from pgcraft_operator.cluster import Cluster, Kind, Manifest, NotFoundError, RefusedError
@@ -14,7 +15,7 @@ from pgcraft_operator.postgrest.comparison import is_applied
 from pgcraft_operator.postgrest.confirmation import Memory, confirm
 from pgcraft_operator.postgrest.credentials import Credentials
 from pgcraft_operator.postgrest.errors import WorkloadError
-from pgcraft_operator.postgrest.exposed import ViewKey, exposed_views, shape_fingerprint
+from pgcraft_operator.postgrest.exposed import exposed_objects, shape_fingerprint
 from pgcraft_operator.postgrest.ownership import label_selector, require_ownership
 from pgcraft_operator.postgrest.rollout import ready_pods, what_rollout_awaits
 from pgcraft_operator.postgrest.serving import Shortfall
@@ -29,26 +30,26 @@ _memories: dict[str, Memory] = {}  # by uid of the PostgREST resource
 class ApiOutcome:
     """What has become of one API: ready, or waiting for something that comes by itself, or failed until a person acts.
 
-    `served` are the views that every ready pod serves in their present shape, so none while there is no pod;
-    `shortfalls` say what is wrong with others. An API of no replicas is ready, as declared, and serves nothing.
+    `served` is what every ready pod serves in its present shape, views and queries, so nothing while there is no pod;
+    `shortfalls` say what is wrong with the rest. An API of no replicas is ready, as declared, and serves nothing.
     """
 
     url: str
     replicas: int = 0
     ready_replicas: int = 0
-    served: frozenset[ViewKey] = frozenset()
-    shortfalls: Mapping[ViewKey, str] = field(default_factory=dict)
+    served: frozenset[ObjectId] = frozenset()
+    shortfalls: Mapping[ObjectId, str] = field(default_factory=dict)
     waiting: str | None = None
     failed: str | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether all pods are up, of the declared form, and serve all views and no withdrawn ones."""
+        """Whether all pods are up, of the declared form, and serve all that is declared and nothing withdrawn."""
         return self.waiting is None and self.failed is None
 
-    def why_not_served(self, view: ViewKey) -> str | None:
-        """Return what keeps one view from being served, where that is known; nothing that is another view's matter."""
-        return self.failed or self.shortfalls.get(view) or (self.waiting if not self.shortfalls else None)
+    def why_not_served(self, item: ObjectId) -> str | None:
+        """Return what keeps one view or query from being served, where that is known; nothing of another's matter."""
+        return self.failed or self.shortfalls.get(item) or (self.waiting if not self.shortfalls else None)
 
 
 async def expose(
@@ -57,12 +58,12 @@ async def expose(
     units: Sequence[Unit],
     secret: WorkloadSecret,
     *,
-    standing: Mapping[ViewKey, Claimant] = MappingProxyType({}),
+    standing: Mapping[ObjectId, Claimant] = MappingProxyType({}),
     doubted: Collection[Claimant] = frozenset(),
 ) -> ApiOutcome:
-    """Apply Deployment and Service where they differ, and ask pods for every view of `units` until they serve it.
+    """Apply Deployment and Service where they differ, and ask pods for all that `units` expose until they serve it.
 
-    `standing` are views that were applied otherwise than `units` say, and stay; `doubted` are claimants whose views are
+    `standing` is what was applied otherwise than `units` say, and stays; `doubted` are claimants whose objects are
     asked for anew. Returns within a few seconds: who gets `waiting` calls again. Writes nothing, and sends no request
     to a pod, when nothing has changed since the last call.
 
@@ -81,12 +82,12 @@ async def expose(
 
     namespace = postgrest.metadata.namespace
     pods = await cluster.list_pods(namespace, label_selector(postgrest))
-    views = exposed_views(postgrest, units, standing)
+    exposed = exposed_objects(postgrest, units, standing)
     memory = _memories.setdefault(postgrest.metadata.uid, Memory())
     credentials = Credentials.of(postgrest, secret)
-    shortfalls = await confirm(memory, ready_pods(pods), views, credentials, doubted=doubted)
+    shortfalls = await confirm(memory, ready_pods(pods), exposed, credentials, doubted=doubted)
     awaited = what_rollout_awaits(workload, pods) or _summarize(shortfalls.values())
-    shape = shape_fingerprint(views)
+    shape = shape_fingerprint(exposed)
     lags = memory.lags_too_long(shape, is_stale=any(shortfall.is_stale for shortfall in shortfalls.values()))
     if lags and _restarted_for(workload) != shape:
         # The notification was lost, or this PostgREST does not listen. Once a shape: a second restart would not help.

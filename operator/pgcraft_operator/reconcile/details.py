@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
+from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.table import Table
 from pgcraft_core.schema.unit import Claimant
 from pgcraft_core.spec.dimension import Dimension
 from pgcraft_operator.outcome import Applied, Outcome
+from pgcraft_operator.postgrest import served_objects
 from pgcraft_operator.reconcile.drift import drift_report, find_drift
 from pgcraft_operator.reconcile.findings import Findings
 from pgcraft_operator.reconcile.inventory import Subject
@@ -84,7 +87,7 @@ def _dimension_details(findings: Findings, subject: Subject[Any], now: datetime)
     if findings.plan is None:
         return known | {"effective": effective}
     claimant = subject.claimant
-    relations = _relations(findings, claimant, findings.outcomes[claimant])
+    relations = _relations(findings, claimant, known["relations"] or ())
     return {
         "relations": relations[:_MOST_RELATIONS] or None,
         "revision": findings.revisions.get(claimant) or findings.plan.revisions.get(claimant),
@@ -94,12 +97,17 @@ def _dimension_details(findings: Findings, subject: Subject[Any], now: datetime)
     }
 
 
-def _relations(findings: Findings, claimant: Claimant, outcome: Outcome) -> list[str]:
-    if isinstance(outcome, Applied) and claimant in findings.units:
-        objects = [item.id for item in findings.units[claimant].objects]
-    else:
-        objects = sorted(findings.applied.get(claimant, ()))
-    return [str(identity) for identity in objects if identity.kind in ("table", "view")]
+def _relations(findings: Findings, claimant: Claimant, known: Collection[str]) -> list[str]:
+    """Return tables, views and queries; functions that serve triggers are their tables' own matter.
+
+    Which functions are queries is not told by what is applied, only by what is declared: else it stays as known.
+    """
+    if isinstance(findings.outcomes[claimant], Applied) and claimant in findings.units:
+        objects = findings.units[claimant].objects
+        queries = {item.id for item in served_objects(objects)}
+        return [str(item.id) for item in objects if item.id.kind == "table" or item.id in queries]
+    applied = sorted(findings.applied.get(claimant, ()))
+    return [str(identity) for identity in applied if identity.kind in ("table", "view") or str(identity) in known]
 
 
 def _effective(findings: Findings, subject: Subject[Dimension]) -> dict[str, Any] | None:
@@ -125,8 +133,9 @@ def _effective(findings: Findings, subject: Subject[Dimension]) -> dict[str, Any
 
 def _effective_key(findings: Findings, claimant: Claimant, dimension: Dimension) -> dict[str, Any] | None:
     unit = findings.units.get(claimant)
-    table = next((item for item in unit.objects if isinstance(item, Table)), None) if unit else None
-    if table is None or table.primary_key is None:
+    identity = ObjectId("table", dimension.spec.schema_, dimension.table_name)
+    table = next((item for item in unit.objects if item.id == identity), None) if unit else None
+    if not isinstance(table, Table) or table.primary_key is None:
         return None
     declared = dimension.spec.primary_key
     strategy = declared.strategy if declared else "Identity"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pgcraft_core.diagnostics import Diagnostic, DiagnosticReason
+from pgcraft_core.schema.base import ObjectId
 from pgcraft_core.schema.unit import Claimant, Unit
-from pgcraft_core.schema.view import View
 from pgcraft_core.spec.database import Database
 from pgcraft_core.spec.postgrest import PostgREST
 from pgcraft_operator.cluster import Cluster
 from pgcraft_operator.connection import ConnectionParameters
 from pgcraft_operator.outcome import ApiState, Outcome, Stalled, Waiting
-from pgcraft_operator.postgrest import ViewKey, WorkloadError, WorkloadSecret, ensure_secret, expose
+from pgcraft_operator.postgrest import WorkloadError, WorkloadSecret, ensure_secret, expose, served_objects
 from pgcraft_operator.reasons import Reason
 from pgcraft_operator.reconcile.findings import Findings
 from pgcraft_operator.reconcile.inventory import Subject
+
+_SERVED_KINDS = ("view", "function")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,12 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What APIs are to serve: units as they are applied, and views that were applied in another shape than declared."""
+    """What APIs are to serve: units as they are applied, and what was applied in another shape than declared."""
 
     units: tuple[Unit, ...]
-    standing: Mapping[ViewKey, Claimant]
+    standing: Mapping[ObjectId, Claimant]
     doubted: frozenset[Claimant]
-    """Resources whose objects somebody has changed since, so that an earlier answer of their views says nothing."""
+    """Resources whose objects somebody has changed since, so that an earlier answer says nothing of them."""
 
 
 async def ensure_secrets(
@@ -89,7 +91,7 @@ async def _expose_one(
     if api.failed:
         findings.settle(claimant, Stalled(Reason.RETRIES_EXHAUSTED, api.failed))
     findings.must_retry |= api.waiting is not None
-    message = api.failed or api.waiting or f"{api.url} serves {len(api.served)} relations"
+    message = api.failed or api.waiting or f"{api.url} serves {len(api.served)} relations and functions"
     findings.api_states[claimant] = ApiState(api.ready, message)
 
 
@@ -99,13 +101,8 @@ def find_exposure(findings: Findings) -> Exposure:
     A resource that is refused, waits or failed keeps itself from being Ready, and no API and no other resource: its
     views, if it has any in the database, stand in the shape they were applied in, which is not known here.
     """
-    planned = findings.plan.waiting if findings.plan else ()
-    waiting = {change.claimant for migration in planned for change in migration.changes if change.id.kind == "view"}
-    decided = {
-        claimant
-        for claimant in findings.units.keys() - waiting
-        if findings.outcomes.get(claimant) is None or _waits_for_approval(findings.outcomes[claimant])
-    }
+    waiting = _find_waiting(findings)
+    decided = {claimant for claimant in findings.units if _is_decided(claimant, findings, waiting)}
     return Exposure(
         units=tuple(
             replace(unit, objects=tuple(item for item in unit.objects if item.id in findings.applied.get(claimant, ())))
@@ -113,12 +110,29 @@ def find_exposure(findings: Findings) -> Exposure:
             if claimant in decided
         ),
         standing={
-            key: claimant
+            identity: claimant
             for claimant in findings.applied.keys() - decided
-            for key in _applied_views(claimant, findings)
+            for identity in _applied_views(claimant, findings)
         },
         doubted=_find_doubted(findings),
     )
+
+
+def _find_waiting(findings: Findings) -> frozenset[Claimant]:
+    """Return whose objects in the served schemas would be changed by what waits."""
+    schemas = {schema for api in findings.inventory.postgrests if api.resource for schema in api.resource.spec.schemas}
+    return frozenset(
+        change.claimant
+        for migration in (findings.plan.waiting if findings.plan else ())
+        for change in migration.changes
+        if change.id.kind in _SERVED_KINDS and change.id.schema in schemas
+    )
+
+
+def _is_decided(claimant: Claimant, findings: Findings, waiting: Collection[Claimant]) -> bool:
+    """Whether a resource's objects in the served schemas, where they are applied, are as declared."""
+    outcome = findings.outcomes.get(claimant)
+    return claimant not in waiting and (outcome is None or _waits_for_approval(outcome))
 
 
 def _find_doubted(findings: Findings) -> frozenset[Claimant]:
@@ -129,35 +143,43 @@ def _find_doubted(findings: Findings) -> frozenset[Claimant]:
 
 
 def serving_state(claimant: Claimant, findings: Findings) -> ApiState | None:
-    """Return whether every PostgREST serves a resource's own views; None where no PostgREST has their schemas."""
-    unit = findings.units.get(claimant)
-    applied = _applied_views(claimant, findings)
-    declared = [(item.schema_name, item.name) for item in unit.objects if isinstance(item, View)] if unit else []
+    """Return whether every PostgREST serves a resource's own views and queries; None where none has their schemas."""
     serving: list[str] = []
     missing: list[str] = []
-    for schema, name in dict.fromkeys([*applied, *declared]):
-        view = f"{schema}.{name}"
+    for identity in _find_served(claimant, findings):
+        name = f"{identity.schema}.{identity.name}"
         for subject in findings.inventory.postgrests:
-            if subject.resource is None or schema not in subject.resource.spec.schemas:
+            if subject.resource is None or identity.schema not in subject.resource.spec.schemas:
                 continue
             api = findings.apis.get(subject.claimant)
-            if (schema, name) not in applied:
-                missing.append(f"view {view} is not applied")
+            if identity not in findings.applied.get(claimant, ()):
+                missing.append(f"{identity} is not applied")
             elif api is not None and api.ready and api.replicas == 0:
                 continue  # switched off on purpose
-            elif api is not None and (schema, name) in api.served:
-                serving.append(f"{subject.claimant} serves {view}")
+            elif api is not None and identity in api.served:
+                serving.append(f"{subject.claimant} serves {name}")
             else:
                 outcome = findings.outcomes.get(subject.claimant)
-                why = api.why_not_served((schema, name)) if api else outcome.message if outcome else None
-                missing.append(f"{subject.claimant} does not serve {view}" + (f": {why}" if why else " yet"))
+                why = api.why_not_served(identity) if api else outcome.message if outcome else None
+                missing.append(f"{subject.claimant} does not serve {name}" + (f": {why}" if why else " yet"))
     if missing:
         return ApiState(serving=False, message="; ".join(dict.fromkeys(missing)))
     return ApiState(serving=True, message="; ".join(serving)) if serving else None
 
 
-def _applied_views(claimant: Claimant, findings: Findings) -> list[ViewKey]:
-    return sorted((item.schema, item.name) for item in findings.applied.get(claimant, ()) if item.kind == "view")
+def _find_served(claimant: Claimant, findings: Findings) -> list[ObjectId]:
+    """Return what APIs are to serve of a resource; no query where it is not known whether it is applied as declared."""
+    unit = findings.units.get(claimant)
+    declared = [item.id for item in served_objects(unit.objects)] if unit else []
+    views = [identity for identity in declared if identity.kind == "view"]
+    queries = [identity for identity in declared if identity.kind == "function"]
+    if queries and not _is_decided(claimant, findings, _find_waiting(findings)):
+        queries = []
+    return list(dict.fromkeys([*_applied_views(claimant, findings), *views, *queries]))
+
+
+def _applied_views(claimant: Claimant, findings: Findings) -> list[ObjectId]:
+    return sorted(identity for identity in findings.applied.get(claimant, ()) if identity.kind == "view")
 
 
 def _waits_for_approval(outcome: Outcome) -> bool:

@@ -78,6 +78,7 @@ class Migrator:
 
     async def record_waiting(self, migrations: Iterable[PlannedMigration]) -> None:
         """Keep a Migration object of each plan that needs approval, and tell the resources it would change."""
+        exposed = self._find_exposed()
         for migration in migrations:
             manifest = await self._ensure_object(migration)
             name = manifest["metadata"]["name"]
@@ -87,7 +88,8 @@ class Migrator:
             for claimant in migration.claimants:
                 self.findings.migrations.setdefault(claimant, name)
                 message = f"Migration {self.database.metadata.namespace}/{name} waits for approval: {summary}."
-                message = f"{message} {self._meanwhile(migration, claimant)}".rstrip()
+                meanwhile = record.meanwhile(migration, is_exposed=claimant in exposed)
+                message = f"{message} {meanwhile}".rstrip()
                 self.findings.settle(claimant, Waiting(Reason.APPROVAL_PENDING, message))
 
     async def record_observed(self, migrations: Iterable[PlannedMigration]) -> None:
@@ -245,6 +247,13 @@ class Migrator:
         units = [self.findings.units[claimant] for claimant in group.claimants if claimant in self.findings.units]
         return frozenset[ObjectId]().union(*(unit.needs for unit in units))
 
-    def _meanwhile(self, migration: PlannedMigration, claimant: Claimant) -> str:
-        views = any(identity.kind == "view" for identity in self.findings.applied.get(claimant, ()))
-        return record.meanwhile(migration, is_exposed=views)
+    def _find_exposed(self) -> frozenset[Claimant]:
+        """Return the dimensions whose API view is there."""
+        views = {
+            subject.claimant: ObjectId("view", *subject.resource.api_view)
+            for subject in self.findings.inventory.dimensions
+            if subject.resource and subject.resource.api_view
+        }
+        return frozenset(
+            claimant for claimant, view in views.items() if view in self.findings.applied.get(claimant, ())
+        )

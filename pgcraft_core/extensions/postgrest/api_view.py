@@ -7,6 +7,7 @@ from pgcraft_core.plugins.vocabulary import DIMENSION, OBJECTS, ROLES, SCHEMAS, 
 from pgcraft_core.schema.table import Table
 from pgcraft_core.schema.view import Privilege, RoleGrant, View, ViewColumn
 from pgcraft_core.spec.dimension import Dimension
+from pgcraft_core.spec.dimension_type import STAMPED_COLUMNS
 
 PRIVILEGE_ORDER: tuple[Privilege, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
@@ -28,11 +29,7 @@ class ApiViewPlugin(Plugin):
             name=api.name or table.name,
             base_schema=table.schema_name,
             base_name=table.name,
-            columns=tuple(
-                # The default of an identity or generated column, restated on a view, breaks every insert through it.
-                ViewColumn(name=column.name, default=column.default, comment=column.comment)
-                for column in table.columns
-            ),
+            columns=exposed_columns(dimension, table),
             comment=table.comment,
             grants=tuple(
                 RoleGrant(
@@ -45,3 +42,24 @@ class ApiViewPlugin(Plugin):
             ),
         )
         return [view], [view.schema_name], [grant.role for grant in api.grants]
+
+
+def exposed_columns(dimension: Dimension, table: Table) -> tuple[ViewColumn, ...]:
+    """Return the columns of the API view: those that are made for the author, then the declared ones.
+
+    A column that is declared later is then the last one, and the view is replaced in place.
+
+    The default of an identity or generated column, restated on a view, breaks every insert through it; a column
+    the type stamps itself is not theirs to write at all.
+    """
+    stamped = STAMPED_COLUMNS.get(dimension.spec.type, ())
+    declared = {column.name for column in dimension.spec.columns}
+    return tuple(
+        ViewColumn(
+            name=column.name,
+            default=None if column.name in stamped else column.default,
+            comment=column.comment,
+            read_only=column.name in stamped,
+        )
+        for column in sorted(table.columns, key=lambda column: column.name in declared)
+    )

@@ -24,7 +24,10 @@ class Phase(IntEnum):
 
     ROLES = 10  # grants and memberships need them
     SCHEMAS = 20
+    DROP_TRIGGERS = 24  # a condition pins the columns it reads
+    DROP_FUNCTIONS = 26  # a function pins the relation whose rows it returns
     DROP_VIEWS = 30  # a view pins the columns it selects
+    DROP_VIEW_FUNCTIONS = 32  # a view pins the functions it calls
     DROP_FOREIGN_KEYS = 40  # a foreign key pins the unique constraint it points at
     DROP_CONSTRAINTS = 50
     RENAME_COLUMNS = 55
@@ -39,7 +42,13 @@ class Phase(IntEnum):
     CREATE_INDEXES = 120
     ADD_FOREIGN_KEYS = 130  # after every table and key of the group, so that cycles work
     DROP_TABLES = 140
+    DROP_PARTITIONS = 142
+    CREATE_VIEW_FUNCTIONS = 148  # views call them
     CREATE_VIEWS = 150
+    CREATE_FUNCTIONS = 152  # the queries among them read views
+    CREATE_PARTITIONS = 154  # with triggers of their own
+    CREATE_TRIGGERS = 155
+    BACKFILLS = 158
     GRANTS = 160
     COMMENTS = 170
     DROP_ROLES = 180
@@ -57,6 +66,7 @@ class Operation(MigrateOperation):
     phase: ClassVar[Phase]
     lock: ClassVar[Lock] = "None"
     actor: ClassVar[Actor] = "owner"
+    is_backwards_only: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

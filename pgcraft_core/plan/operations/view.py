@@ -76,7 +76,7 @@ class CreateView(ViewOperation):
 
 @dataclass(frozen=True)
 class ReplaceView(ViewOperation):
-    """Append columns to a view in place; grants, defaults and comments that were there stay."""
+    """Append columns to a view, or ask otherwise, in place; grants, defaults and comments that were there stay."""
 
     before: View
 
@@ -88,13 +88,16 @@ class ReplaceView(ViewOperation):
         return [ddl.create_view(self.view, replace=True)]
 
     def downgrade(self) -> list[str]:
-        """DROP VIEW and CREATE VIEW, for columns cannot be taken out of a view."""
-        return [f"DROP VIEW {self.name_in_sql}", *view_statements(self.before, replace=False)]
+        """CREATE OR REPLACE VIEW, or where it was widened DROP VIEW: it is made again as it was afterwards."""
+        if len(self.before.columns) < len(self.view.columns):
+            return [f"DROP VIEW {self.name_in_sql}"]
+        return [ddl.create_view(self.before, replace=True)]
 
     def describe(self) -> str:
         """Sentence for people."""
+        name = self.view.qualified_name
         added = [column.name for column in self.view.columns[len(self.before.columns) :]]
-        return f"add {', '.join(added) or 'nothing'} to view {self.view.qualified_name}"
+        return f"add {', '.join(added)} to view {name}" if added else f"replace the query of view {name}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+"""The text of a value: one for each value, whatever a session is set to."""
+
+from __future__ import annotations
+
+from pgcraft_core.plugins.eav.column_types import PLAIN_TEXT_TYPES, without_modifiers
+from pgcraft_core.plugins.history.subject import Subject
+from pgcraft_core.schema.function import Argument, Function
+from pgcraft_core.schema.table import Column
+from pgcraft_core.sql.identifiers import quote_identifier
+
+TEXT = "attribute_text"
+
+CANONICAL_TEXT = (
+    ("datestyle", "ISO, YMD"),
+    ("intervalstyle", "postgres"),
+    ("timezone", "UTC"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
+)
+"""Settings under which a value of any type has one text, given an empty search path too, for names of relations."""
+
+
+def text_function(subject: Subject) -> Function:
+    """Return what the views call for the text of values whose types follow settings; it gives nothing away."""
+    return Function(
+        schema_name=subject.schema,
+        name=subject.derived(TEXT),
+        arguments=(Argument(name="value", type="anyelement"),),
+        returns="text",
+        volatility="STABLE",
+        settings=(("search_path", ""), *CANONICAL_TEXT),
+        body=("\nBEGIN\n  RETURN value::pg_catalog.text;\nEND\n",),
+        comment=f"The text of an attribute of {subject.name}, whatever the session is set to",
+        public=True,
+        in_views=True,
+    )
+
+
+def text_of(column: Column, row: str, subject: Subject) -> str:
+    """Return the text of a column of a row, by alias, as SQL."""
+    value = f"{row}.{quote_identifier(column.name)}"
+    if without_modifiers(column.type) in PLAIN_TEXT_TYPES:
+        return f"{value}::text"
+    return f"{subject.sql(TEXT)}({value})"

@@ -1,0 +1,353 @@
+-- drop function geo.airports_as_of
+DROP FUNCTION geo.airports_as_of(timestamp with time zone);
+
+-- drop function api.airports_as_of
+DROP FUNCTION api.airports_as_of(timestamp with time zone);
+
+-- drop view api.airports_versions
+DROP VIEW api.airports_versions;
+
+-- drop view api.airports
+DROP VIEW api.airports;
+
+-- drop view geo.airports_versions
+DROP VIEW geo.airports_versions;
+
+-- rename column icao of geo.airports to code
+ALTER TABLE geo.airports RENAME COLUMN icao TO code;
+
+-- rename column icao of geo.airports_history to code
+ALTER TABLE geo.airports_history RENAME COLUMN icao TO code;
+
+-- rename constraint airports_icao_key of geo.airports to airports_code_key
+ALTER TABLE geo.airports RENAME CONSTRAINT airports_icao_key TO airports_code_key;
+
+-- create view geo.airports_versions over geo.airports
+CREATE VIEW geo.airports_versions
+WITH (security_invoker = false) AS
+SELECT
+  id,
+  valid_from,
+  NULL::timestamp with time zone AS valid_to,
+  NULL::text AS operation,
+  changed_by,
+  changed_via,
+  NULL::text AS closed_by,
+  NULL::text AS closed_via,
+  code,
+  name
+FROM geo.airports
+UNION ALL
+SELECT
+  id,
+  valid_from,
+  valid_to,
+  operation,
+  changed_by,
+  changed_via,
+  closed_by,
+  closed_via,
+  code,
+  name
+FROM geo.airports_history;
+COMMENT ON VIEW geo.airports_versions IS 'Versions of geo.airports: those that stand and those that were closed';
+COMMENT ON COLUMN geo.airports_versions.valid_from IS 'Since when the version stood.';
+COMMENT ON COLUMN geo.airports_versions.valid_to IS 'When the version was closed; empty while it stands.';
+COMMENT ON COLUMN geo.airports_versions.operation IS 'What closed the version: UPDATE or DELETE; empty while it stands.';
+COMMENT ON COLUMN geo.airports_versions.changed_by IS 'Who made this version: the subject of the request''s token, else its role, else the user. Set by the database.';
+COMMENT ON COLUMN geo.airports_versions.changed_via IS 'The database user through which this version was made. Set by the database.';
+COMMENT ON COLUMN geo.airports_versions.closed_by IS 'Who closed the version: the subject of the request''s token, else its role, else the user.';
+COMMENT ON COLUMN geo.airports_versions.closed_via IS 'The database user through which the version was closed.';
+
+-- create view api.airports over geo.airports
+CREATE VIEW api.airports
+WITH (security_invoker = false) AS
+SELECT
+  id,
+  CASE WHEN true THEN valid_from END AS valid_from,
+  CASE WHEN true THEN changed_by END AS changed_by,
+  CASE WHEN true THEN changed_via END AS changed_via,
+  code,
+  name
+FROM geo.airports;
+COMMENT ON COLUMN api.airports.valid_from IS 'Since when this version stands. Set by the database.';
+COMMENT ON COLUMN api.airports.changed_by IS 'Who made this version: the subject of the request''s token, else its role, else the user. Set by the database.';
+COMMENT ON COLUMN api.airports.changed_via IS 'The database user through which this version was made. Set by the database.';
+GRANT SELECT ON api.airports TO reader;
+
+-- create view api.airports_versions over geo.airports_versions
+CREATE VIEW api.airports_versions
+WITH (security_invoker = false) AS
+SELECT
+  id,
+  valid_from,
+  valid_to,
+  operation,
+  changed_by,
+  changed_via,
+  closed_by,
+  closed_via,
+  code,
+  name
+FROM geo.airports_versions;
+COMMENT ON VIEW api.airports_versions IS 'Versions of geo.airports: those that stand and those that were closed';
+COMMENT ON COLUMN api.airports_versions.valid_from IS 'Since when the version stood.';
+COMMENT ON COLUMN api.airports_versions.valid_to IS 'When the version was closed; empty while it stands.';
+COMMENT ON COLUMN api.airports_versions.operation IS 'What closed the version: UPDATE or DELETE; empty while it stands.';
+COMMENT ON COLUMN api.airports_versions.changed_by IS 'Who made this version: the subject of the request''s token, else its role, else the user. Set by the database.';
+COMMENT ON COLUMN api.airports_versions.changed_via IS 'The database user through which this version was made. Set by the database.';
+COMMENT ON COLUMN api.airports_versions.closed_by IS 'Who closed the version: the subject of the request''s token, else its role, else the user.';
+COMMENT ON COLUMN api.airports_versions.closed_via IS 'The database user through which the version was closed.';
+GRANT SELECT ON api.airports_versions TO reader;
+
+-- replace function geo.airports_stamp
+CREATE OR REPLACE FUNCTION geo.airports_stamp()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+AS $function$
+-- Sessions compile it anew when a type changes, as its text does: bigint, character varying(4), text
+BEGIN
+  IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner'
+     AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
+     AND pg_catalog.current_setting('pgcraft.backfill', true) OPERATOR(pg_catalog.=) 'on' THEN
+    RETURN NEW;
+  END IF;
+  IF pg_catalog.record_image_eq(
+    ROW(NEW.id, NEW.code, NEW.name),
+    ROW(OLD.id, OLD.code, OLD.name)
+  ) THEN
+    -- The version stands, whatever the statement says; only the owner's settling of an INSERT moves its beginning.
+    IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
+       OR current_user OPERATOR(pg_catalog.<>) 'warehouse_owner' THEN
+      NEW.valid_from := OLD.valid_from;
+      NEW.changed_by := OLD.changed_by;
+      NEW.changed_via := OLD.changed_via;
+    END IF;
+    RETURN NEW;
+  END IF;
+  -- Versions of a row never run backwards, though clocks do.
+  NEW.valid_from := greatest(
+    pg_catalog.clock_timestamp(),
+    OLD.valid_from OPERATOR(pg_catalog.+) interval '1 microsecond'
+  );
+  NEW.changed_by := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END;
+  NEW.changed_via := session_user;
+  RETURN NEW;
+END
+$function$;
+
+-- replace function geo.airports_close_updated
+CREATE OR REPLACE FUNCTION geo.airports_close_updated()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = 'off'
+AS $function$
+BEGIN
+  -- Within a trigger it may be that an INSERT is settled, which changes nothing but the stamp.
+  IF pg_trigger_depth() > 1 THEN
+    IF NOT EXISTS (
+      SELECT FROM old_rows AS o
+      JOIN new_rows AS n ON n.id = o.id
+      WHERE NOT pg_catalog.record_image_eq(
+        ROW(n.id, n.code, n.name),
+        ROW(o.id, o.code, o.name)
+      )
+    ) THEN
+      RETURN NULL;
+    END IF;
+  END IF;
+  INSERT INTO geo.airports_history (
+    id,
+    code,
+    name,
+    valid_from,
+    changed_by,
+    changed_via,
+    valid_to, operation, closed_by, closed_via
+  )
+  SELECT
+    o.id,
+    o.code,
+    o.name,
+    o.valid_from,
+    o.changed_by,
+    o.changed_via,
+    n.valid_from, 'UPDATE', n.changed_by, n.changed_via
+  FROM old_rows AS o
+  JOIN new_rows AS n ON n.id = o.id AND n.valid_from > o.valid_from;
+  RETURN NULL;
+END
+$function$;
+
+-- replace function geo.airports_close_deleted
+CREATE OR REPLACE FUNCTION geo.airports_close_deleted()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+<<closing>>
+DECLARE
+  actor pg_catalog.text := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END;
+BEGIN
+  -- Not later than the statement: who waits to insert a row with the key again is stamped already.
+  INSERT INTO geo.airports_history (
+    id,
+    code,
+    name,
+    valid_from,
+    changed_by,
+    changed_via,
+    valid_to, operation, closed_by, closed_via
+  )
+  SELECT
+    o.id,
+    o.code,
+    o.name,
+    o.valid_from,
+    o.changed_by,
+    o.changed_via,
+    greatest(statement_timestamp(), o.valid_from + interval '1 microsecond'), 'DELETE', closing.actor, session_user
+  FROM old_rows AS o;
+  RETURN NULL;
+END
+$function$;
+
+-- replace function geo.airports_diff
+CREATE OR REPLACE FUNCTION geo.airports_diff(entity bigint)
+RETURNS TABLE (changed_at timestamp with time zone, operation text, "column" text, old_value text, new_value text, changed_by text, changed_via text)
+LANGUAGE sql STABLE
+AS $function$
+WITH steps AS (
+  SELECT v AS version, lag(v) OVER (ORDER BY v.valid_from) AS previous
+  FROM geo.airports_versions AS v
+  WHERE v.id = airports_diff.entity
+), events AS (
+  SELECT
+    (version).valid_from AS happened_at, 'UPDATE' AS operation, previous AS old, version AS new,
+    (version).changed_by AS actor, (version).changed_via AS via
+  FROM steps
+  WHERE (previous).operation = 'UPDATE'
+  UNION ALL
+  SELECT (version).valid_from, 'INSERT', NULL, version, (version).changed_by, (version).changed_via
+  FROM steps
+  WHERE (previous).operation IS DISTINCT FROM 'UPDATE'
+  UNION ALL
+  SELECT (version).valid_to, 'DELETE', version, NULL, (version).closed_by, (version).closed_via
+  FROM steps
+  WHERE (version).operation = 'DELETE'
+)
+SELECT e.happened_at, e.operation, c.name, c.old_value, c.new_value, e.actor, e.via
+FROM events AS e
+CROSS JOIN LATERAL (VALUES
+  (1, 'id', (e.old).id::text, (e.new).id::text),
+  (2, 'code', (e.old).code::text, (e.new).code::text),
+  (3, 'name', (e.old).name::text, (e.new).name::text)
+) AS c (position, name, old_value, new_value)
+WHERE c.old_value IS DISTINCT FROM c.new_value
+ORDER BY e.happened_at, e.operation, c.position
+$function$;
+
+-- replace function api.airports_diff
+CREATE OR REPLACE FUNCTION api.airports_diff(entity bigint)
+RETURNS TABLE (changed_at timestamp with time zone, operation text, "column" text, old_value text, new_value text, changed_by text, changed_via text)
+LANGUAGE sql STABLE
+AS $function$
+WITH steps AS (
+  SELECT v AS version, lag(v) OVER (ORDER BY v.valid_from) AS previous
+  FROM api.airports_versions AS v
+  WHERE v.id = airports_diff.entity
+), events AS (
+  SELECT
+    (version).valid_from AS happened_at, 'UPDATE' AS operation, previous AS old, version AS new,
+    (version).changed_by AS actor, (version).changed_via AS via
+  FROM steps
+  WHERE (previous).operation = 'UPDATE'
+  UNION ALL
+  SELECT (version).valid_from, 'INSERT', NULL, version, (version).changed_by, (version).changed_via
+  FROM steps
+  WHERE (previous).operation IS DISTINCT FROM 'UPDATE'
+  UNION ALL
+  SELECT (version).valid_to, 'DELETE', version, NULL, (version).closed_by, (version).closed_via
+  FROM steps
+  WHERE (version).operation = 'DELETE'
+)
+SELECT e.happened_at, e.operation, c.name, c.old_value, c.new_value, e.actor, e.via
+FROM events AS e
+CROSS JOIN LATERAL (VALUES
+  (1, 'id', (e.old).id::text, (e.new).id::text),
+  (2, 'code', (e.old).code::text, (e.new).code::text),
+  (3, 'name', (e.old).name::text, (e.new).name::text)
+) AS c (position, name, old_value, new_value)
+WHERE c.old_value IS DISTINCT FROM c.new_value
+ORDER BY e.happened_at, e.operation, c.position
+$function$;
+
+-- create function geo.airports_as_of
+CREATE FUNCTION geo.airports_as_of(at timestamp with time zone)
+RETURNS SETOF geo.airports_versions
+LANGUAGE sql STABLE
+AS $function$
+SELECT
+  id,
+  valid_from,
+  NULL::timestamp with time zone AS valid_to,
+  NULL::text AS operation,
+  changed_by,
+  changed_via,
+  NULL::text AS closed_by,
+  NULL::text AS closed_via,
+  code,
+  name
+FROM geo.airports
+WHERE valid_from <= airports_as_of.at
+UNION ALL
+SELECT
+  id,
+  valid_from,
+  valid_to,
+  operation,
+  changed_by,
+  changed_via,
+  closed_by,
+  closed_via,
+  code,
+  name
+FROM geo.airports_history
+WHERE valid_from <= airports_as_of.at AND valid_to > airports_as_of.at
+$function$;
+REVOKE ALL ON FUNCTION geo.airports_as_of(timestamp with time zone) FROM PUBLIC;
+COMMENT ON FUNCTION geo.airports_as_of(timestamp with time zone) IS 'The rows of geo.airports as they were at an instant';
+
+-- create function api.airports_as_of
+CREATE FUNCTION api.airports_as_of(at timestamp with time zone)
+RETURNS SETOF api.airports
+LANGUAGE sql STABLE
+AS $function$
+SELECT id, valid_from, changed_by, changed_via, code, name
+FROM api.airports
+WHERE valid_from <= airports_as_of.at
+UNION ALL
+SELECT id, valid_from, changed_by, changed_via, code, name
+FROM api.airports_versions
+WHERE valid_from <= airports_as_of.at AND valid_to > airports_as_of.at
+$function$;
+REVOKE ALL ON FUNCTION api.airports_as_of(timestamp with time zone) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api.airports_as_of(timestamp with time zone) TO reader;
+COMMENT ON FUNCTION api.airports_as_of(timestamp with time zone) IS 'The rows of api.airports as they were at an instant';
