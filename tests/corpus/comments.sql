@@ -14,8 +14,8 @@ CREATE TABLE geo.airports (
 );
 
 -- comment on table geo.airports
-COMMENT ON TABLE geo.airports IS 'It''s 100% \ a:b {x} $1 "quoted" and
+COMMENT ON TABLE geo.airports IS E'It''s 100% \\ a:b {x} $1 "quoted" and
 two lines	with a tab';
 
 -- comment on column a of geo.airports
-COMMENT ON COLUMN geo.airports.a IS '%s %(name)s :name \n';
+COMMENT ON COLUMN geo.airports.a IS E'%s %(name)s :name \\n';
