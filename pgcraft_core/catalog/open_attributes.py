@@ -7,31 +7,55 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
-from pgcraft_core.catalog.session import discarded, execute, fetch
+from pgcraft_core.catalog.fidelity import fidelity_of
+from pgcraft_core.catalog.session import discarded, execute, fetch, qualified_names
 from pgcraft_core.schema.base import QualifiedName
 from pgcraft_core.schema.table import Column
 from pgcraft_core.sql.identifiers import qualify, quote_identifier
 from pgcraft_core.sql.literals import quote_literal
 
 # Postgres 15 has no pg_input_is_valid(), and that knows text only. Any input function may refuse a value, as it likes;
-# that of numbers rather rounds.
+# some rather round it.
 _FITS = """
 CREATE FUNCTION pg_temp.pgcraft_fits(value jsonb) RETURNS boolean
 LANGUAGE plpgsql AS $function$
 DECLARE
   converted {type};
-  returned jsonb;
 BEGIN
   SELECT r.v INTO converted FROM pg_catalog.jsonb_to_record(pg_catalog.jsonb_build_object('v', value)) AS r(v {type});
-  returned := pg_catalog.to_jsonb(converted);
-  IF pg_catalog.jsonb_typeof(value) = 'number' AND pg_catalog.jsonb_typeof(returned) = 'number' THEN
-    RETURN returned = value;
-  END IF;
-  RETURN {accepts};
+  RETURN {accepts} AND {keeps};
 EXCEPTION
   WHEN OTHERS THEN RETURN false;
 END
 $function$
+"""
+
+# A JSON array is looked at element by element.
+_KEEPS = """
+CREATE FUNCTION pg_temp.pgcraft_keeps(value jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $function$
+DECLARE
+  given text := value #>> '{{}}';
+  converted {element};
+BEGIN
+  IF given IS NULL THEN
+    RETURN true;
+  END IF;
+  IF jsonb_typeof(value) = 'array' THEN
+    RETURN NOT EXISTS (SELECT FROM jsonb_array_elements(value) AS e (part) WHERE NOT pg_temp.pgcraft_keeps(e.part));
+  END IF;
+  SELECT r.v INTO converted FROM jsonb_to_record(jsonb_build_object('v', value)) AS r(v {element});
+  RETURN {condition};
+END
+$function$
+"""
+
+# A string is an array as Postgres writes it.
+_KEEPS_ELEMENTS = """
+CASE WHEN jsonb_typeof(value) <> 'string' THEN pg_temp.pgcraft_keeps(value)
+     ELSE NOT EXISTS (SELECT FROM unnest((value #>> '{}')::text[]) AS e (part)
+                       WHERE NOT pg_temp.pgcraft_keeps(to_jsonb(e.part)))
+END
 """
 
 _UNFIT = """
@@ -74,6 +98,26 @@ def find_open_attributes(
         return tuple(name for (name,) in fetch(connection, query, asked))
 
 
+def count_open_attribute(connection: Connection, table: QualifiedName, column: str, name: str) -> int:
+    """Return in how many rows a name is a key in an open column; its index answers.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the table may not be read, or is locked for longer than the session waits.
+    """
+    source, open_column = _beside_parameters(table, column)
+    return fetch(connection, f"SELECT count(*) FROM {source} WHERE {open_column} ? %(name)s", {"name": name})[0][0]
+
+
+def count_logged_attribute(connection: Connection, log: QualifiedName, name: str) -> int:
+    """Return how many rows a log of attributes has of one name; reads all of it.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the log may not be read, or is locked for longer than the session waits.
+    """
+    source = qualify(log.schema, log.name).replace("%", "%%")
+    return fetch(connection, f"SELECT count(*) FROM {source} WHERE attribute = %(name)s", {"name": name})[0][0]
+
+
 def find_unfit_values(
     connection: Connection, table: QualifiedName, column: str, name: str, type_: str, *, nullable: bool
 ) -> UnfitValues | None:
@@ -85,8 +129,12 @@ def find_unfit_values(
     accepts = "true" if nullable else "converted IS NOT NULL"
     source, open_column = _beside_parameters(table, column)
     query = _UNFIT.format(table=source, column=open_column)
-    with discarded(connection):
-        execute(connection, _FITS.format(type=type_, accepts=accepts))
+    with discarded(connection), qualified_names(connection):
+        fidelity, keeps = fidelity_of(connection, type_), "true"
+        if fidelity is not None:
+            execute(connection, _KEEPS.format(element=fidelity.element, condition=fidelity.condition))
+            keeps = _KEEPS_ELEMENTS if fidelity.is_array else "pg_temp.pgcraft_keeps(value)"
+        execute(connection, _FITS.format(type=type_, accepts=accepts, keeps=keeps))
         count, example = fetch(connection, query, {"name": name, "longest": _LONGEST_EXAMPLE})[0]
     return UnfitValues(count, example) if count else None
 

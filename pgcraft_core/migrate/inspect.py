@@ -16,11 +16,14 @@ from pgcraft_core.diagnostics import Diagnostic
 from pgcraft_core.migrate.connect import execute
 from pgcraft_core.migrate.errors import InsufficientPrivilegeError
 from pgcraft_core.migrate.open_columns import refuse_unfit_values
+from pgcraft_core.migrate.past import refuse_incomparable_keys, refuse_taken_names
 from pgcraft_core.migrate.settings import SessionSettings
 from pgcraft_core.plan.diff_table import retain_data
 from pgcraft_core.plan.draft_context import Draft
 from pgcraft_core.plan.hazards import LARGE_TABLE_BYTES, RowEvidence, columns_at_risk, touches_rows
+from pgcraft_core.plan.ignored_renames import refuse_ignored_renames
 from pgcraft_core.plan.partitions import refuse_repartitioning
+from pgcraft_core.plan.past_key import refuse_key_changes
 from pgcraft_core.schema.base import ObjectId, QualifiedName
 from pgcraft_core.schema.table import Table
 from pgcraft_core.schema.unit import Claimant, Unit
@@ -43,11 +46,21 @@ def find_objections(
     objections: dict[Claimant, list[Diagnostic]] = {}
     for claimant, found in probe_units(connection, units, registry, settings).items():
         objections.setdefault(claimant, []).extend(found)
-    probed = [unit for unit in units if unit.claimant not in objections]
-    for findings in (refuse_repartitioning(units, registry), refuse_unfit_values(connection, probed, catalog, held)):
+    for findings in (
+        refuse_repartitioning(units, registry),
+        refuse_key_changes(units, registry),
+        refuse_ignored_renames(units, registry),
+        refuse_incomparable_keys(connection, units),
+    ):
         for claimant, found in findings.items():
             objections.setdefault(claimant, []).extend(found)
-    return objections
+    # Rows are looked at last, and for types that were found to be their author's to use.
+    sound = [unit for unit in units if unit.claimant not in objections]
+    objections |= {
+        claimant: [*found] for claimant, found in refuse_taken_names(connection, sound, registry, catalog).items()
+    }
+    sound = [unit for unit in sound if unit.claimant not in objections]
+    return {**objections, **refuse_unfit_values(connection, sound, catalog, held)}
 
 
 def probe_units(

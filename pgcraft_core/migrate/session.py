@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from pgcraft_core.catalog.read import read_catalog
 from pgcraft_core.catalog.session import driver_of
 from pgcraft_core.migrate.bootstrap import prepare, read_standing
+from pgcraft_core.migrate.clock import read_day
 from pgcraft_core.migrate.connect import connect, execute, is_open, roll_back, transaction
 from pgcraft_core.migrate.errors import MigrationError
 from pgcraft_core.migrate.execute import Applied, run_migration
@@ -33,6 +34,7 @@ from pgcraft_core.plan.drift import find_drift
 from pgcraft_core.plan.fill import refuse_unfillable
 from pgcraft_core.plan.model import Plan, PlannedMigration
 from pgcraft_core.plan.move import plan_moves
+from pgcraft_core.plan.partitions import follow_server
 from pgcraft_core.plan.scope import roles_of, schemas_of
 from pgcraft_core.plan.settle import reject, settle
 from pgcraft_core.schema.unit import Claimant, Unit
@@ -120,6 +122,7 @@ class Session:
         standing.check_history_owner(self._settings.owner_role)
         role = self._settings.owner_role if standing.may_become_owner else None
         with transaction(connection, role, lock_timeout_ms=self._settings.lock_timeout_ms, one_snapshot=True):
+            units = follow_server(units, read_day(connection))
             registry = read_registry(connection)
             catalog = read_catalog(
                 connection,

@@ -115,5 +115,6 @@ def _check_grants(
         raise VerificationError(
             f"{role} would have {privilege} on {name}, which nobody declared: default privileges do. "
             f"Run: ALTER DEFAULT PRIVILEGES FOR ROLE {quote_identifier(owner_role)} "
-            f"IN SCHEMA {quote_identifier(identity.schema)} REVOKE ALL ON {objects} FROM {grantee};"
+            f"IN SCHEMA {quote_identifier(identity.schema)} REVOKE {privilege} ON {objects} FROM {grantee}; "
+            "-- and the same without IN SCHEMA, where it is granted in all schemas"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 from pgcraft_core.catalog.model import Catalog
 from pgcraft_core.catalog.registry import Registry
@@ -18,9 +19,23 @@ from pgcraft_core.plan.operations.partition import (
 )
 from pgcraft_core.plan.operations.registration import Forget
 from pgcraft_core.plan.operations.trigger import CreateTrigger, TriggerOperation
-from pgcraft_core.schema.month import month_after
+from pgcraft_core.schema.month import month_after, month_of
 from pgcraft_core.schema.table import Partitioning, Table
 from pgcraft_core.schema.unit import Claimant, Unit
+
+
+def follow_server(units: Iterable[Unit], day: date) -> tuple[Unit, ...]:
+    """Return the units with no month due that the server has not come to; `day` is its own date in UTC.
+
+    The server's clock dates what is kept, so by no other clock is it too old. Where ours is behind, ours is followed.
+    """
+    current = month_of(day)
+    return tuple(
+        replace(
+            unit, objects=tuple(_not_ahead(item, current) if isinstance(item, Table) else item for item in unit.objects)
+        )
+        for unit in units
+    )
 
 
 def retain_partitions(applied: Table | None, desired: Table) -> Table:
@@ -115,6 +130,14 @@ def refuse_repartitioning(units: Sequence[Unit], registry: Registry) -> Mapping[
                 sentence = f"{item.qualified_name} is stored {stored} already; partitionBy never changes"
                 findings.setdefault(unit.claimant, []).append(Diagnostic("spec.history.partitionBy", sentence))
     return findings
+
+
+def _not_ahead(table: Table, current: str) -> Table:
+    due = table.partitioning
+    if due is None or not due.months or due.months[0] <= current:
+        return table
+    months = tuple(month_after(current, ahead) for ahead in range(len(due.months)))
+    return table.model_copy(update={"partitioning": due.model_copy(update={"months": months})})
 
 
 def _too_old(months: Iterable[str], due: Partitioning, retain_months: int | None) -> set[str]:

@@ -84,6 +84,14 @@ TYPE_RULES: tuple[Rule, ...] = (
         reason="FieldValueForbidden",
     ),
     Rule(
+        "!has(self.type) || self.type != 'EAV' || !has(self.history) || !has(self.history.retain)",
+        "The log of an EAV dimension also says since when the values that stand do, so nothing of it may be dropped: "
+        "leave retain out, or use the type AppendOnly.",
+        lambda spec: spec.type != "EAV" or spec.history is None or spec.history.retain is None,
+        path="history.retain",
+        reason="FieldValueForbidden",
+    ),
+    Rule(
         "!has(self.open) || !self.open || (has(self.type) && !(self.type in ['Simple', 'AppendOnly']))",
         "Only an EAV dimension takes attributes that are not declared: leave open out, or use the type EAV.",
         lambda spec: not spec.open or spec.type not in {"Simple", "AppendOnly"},

@@ -36,14 +36,14 @@ class History(SpecModel):
     )
     retain: Retention | None = Field(
         None,
-        description="How long closed values are kept, in years and months (`P2Y`, `P18M`, `P1Y6M`): partitions of "
-        "months that ended longer ago are dropped. A change that drops some at once waits for approval. For ever where "
-        "absent.",
+        description="How long closed versions of an AppendOnly dimension are kept, in years and months (`P2Y`, `P18M`, "
+        "`P1Y6M`): partitions of months that ended longer ago are dropped. A change that drops some at once waits for "
+        "approval. For ever where absent. Not with EAV, whose log also says since when the values that stand do.",
     )
 
     @property
     def retain_months(self) -> int | None:
-        """How many months closed values are kept; None for ever."""
+        """How many months closed versions are kept; None for ever."""
         if self.retain is None:
             return None
         length = {unit: int(number) for number, unit in re.findall(r"([0-9]+)([YM])", self.retain)}

@@ -43,11 +43,11 @@ SELECT
   id,
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via,
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via,
   icao,
   elevation,
   label,
@@ -139,25 +139,50 @@ AS $function$
 <<settle>>
 DECLARE
   ended timestamp with time zone;
+  changed timestamp with time zone;
+  begun timestamp with time zone;
+  actor pg_catalog.text;
 BEGIN
   -- The row was stamped before it waited for the one that had its key; that one may have ended later.
-  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended, and is found
-  -- by its place, for what ended still shows under the key. A stamp of another time than the statement's is not
-  -- the database's.
-  IF current_setting('transaction_isolation') = 'read committed'
+  SELECT max(past_row.valid_to) INTO settle.ended
+  FROM geo.airports_history AS past_row
+  WHERE past_row.id = NEW.id AND past_row.valid_to > NEW.valid_from;
+  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended. A stamp of
+  -- another time than the statement's, or of another session, is not the database's.
+  IF settle.ended IS NULL
+     AND current_setting('transaction_isolation') = 'read committed'
      AND NEW.valid_from BETWEEN statement_timestamp() AND clock_timestamp()
+     AND NEW.changed_via = session_user
   THEN
-    SELECT max(past.valid_to) INTO settle.ended
-    FROM geo.airports AS inserted
-    JOIN geo.airports_history AS past ON past.id = inserted.id
-    WHERE inserted.ctid = NEW.ctid AND past.valid_to > NEW.valid_from;
-    IF settle.ended IS NULL THEN
-      RETURN NULL;
-    END IF;
+    RETURN NULL;
   END IF;
+  settle.actor := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END;
+  -- What the statement itself has changed already, in another trigger, began just before that.
+  SELECT min(past_row.valid_to) INTO settle.changed
+  FROM geo.airports_history AS past_row
+  WHERE past_row.id = NEW.id AND past_row.valid_from = NEW.valid_from
+    AND past_row.valid_to > statement_timestamp();
+  settle.begun := coalesce(
+    settle.changed - interval '1 microsecond',
+    greatest(clock_timestamp(), settle.ended)
+  );
+  -- The beginning tells the row from the one that had its key, which stricter levels still see.
   UPDATE geo.airports AS inserted
-  SET valid_from = greatest(clock_timestamp(), settle.ended)
-  WHERE inserted.ctid = NEW.ctid;
+  SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+  WHERE inserted.id = NEW.id AND inserted.valid_from = NEW.valid_from;
+  IF settle.changed IS NOT NULL THEN
+    UPDATE geo.airports_history AS past_row
+    SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+    WHERE past_row.id = NEW.id AND past_row.valid_from = NEW.valid_from
+    AND past_row.valid_to > statement_timestamp();
+  END IF;
   RETURN NULL;
 END
 $function$;
@@ -266,9 +291,11 @@ RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = 'off'
 AS $function$
 <<closing>>
 DECLARE
+  instant timestamp with time zone := greatest(statement_timestamp(), clock_timestamp() - interval '50 microseconds');
   actor pg_catalog.text := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
     THEN coalesce(
       pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
@@ -278,7 +305,6 @@ DECLARE
     ELSE session_user
   END;
 BEGIN
-  -- Not later than the statement: who waits to insert a row with the key again is stamped already.
   INSERT INTO geo.airports_history (
     id,
     icao,
@@ -299,8 +325,23 @@ BEGIN
     o.valid_from,
     o.changed_by,
     o.changed_via,
-    greatest(statement_timestamp(), o.valid_from + interval '1 microsecond'), 'DELETE', closing.actor, session_user
-  FROM old_rows AS o;
+    -- The statement may also have made the row again, and ended it again: then the version ended before all that.
+    greatest(least(closing.instant, again.valid_from), o.valid_from + interval '1 microsecond'),
+    'DELETE', closing.actor, session_user
+  FROM old_rows AS o
+  CROSS JOIN LATERAL (
+    SELECT min(later.valid_from) AS valid_from
+    FROM (
+      SELECT present.valid_from
+      FROM geo.airports AS present
+      WHERE present.id = o.id
+      UNION ALL
+      SELECT past_row.valid_from
+      FROM geo.airports_history AS past_row
+      WHERE past_row.id = o.id
+        AND past_row.valid_to > o.valid_from AND past_row.valid_from > o.valid_from
+    ) AS later
+  ) AS again;
   RETURN NULL;
 END
 $function$;
@@ -336,7 +377,7 @@ LANGUAGE plpgsql VOLATILE
 AS $function$
 BEGIN
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1
-     AND TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+     AND (TG_OP OPERATOR(pg_catalog.=) 'INSERT' OR TG_OP OPERATOR(pg_catalog.=) 'UPDATE') THEN
     RETURN NULL;
   END IF;
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
@@ -358,34 +399,35 @@ RETURNS TABLE (changed_at timestamp with time zone, operation text, "column" tex
 LANGUAGE sql STABLE
 AS $function$
 WITH steps AS (
-  SELECT v AS version, lag(v) OVER (ORDER BY v.valid_from) AS previous
+  SELECT v.*::geo.airports_versions AS version, pg_catalog.lag(v.*) OVER (ORDER BY v.valid_from) AS previous
   FROM geo.airports_versions AS v
-  WHERE v.id = airports_diff.entity
+  WHERE v.id OPERATOR(pg_catalog.=) airports_diff.entity
 ), events AS (
   SELECT
     (version).valid_from AS happened_at, 'UPDATE' AS operation, previous AS old, version AS new,
     (version).changed_by AS actor, (version).changed_via AS via
   FROM steps
-  WHERE (previous).operation = 'UPDATE'
+  WHERE (previous).operation OPERATOR(pg_catalog.=) 'UPDATE'
   UNION ALL
   SELECT (version).valid_from, 'INSERT', NULL, version, (version).changed_by, (version).changed_via
   FROM steps
-  WHERE (previous).operation IS DISTINCT FROM 'UPDATE'
+  WHERE coalesce((previous).operation OPERATOR(pg_catalog.<>) 'UPDATE', true)
   UNION ALL
   SELECT (version).valid_to, 'DELETE', version, NULL, (version).closed_by, (version).closed_via
   FROM steps
-  WHERE (version).operation = 'DELETE'
+  WHERE (version).operation OPERATOR(pg_catalog.=) 'DELETE'
 )
 SELECT e.happened_at, e.operation, c.name, c.old_value, c.new_value, e.actor, e.via
 FROM events AS e
 CROSS JOIN LATERAL (VALUES
-  (1, 'id', (e.old).id::text, (e.new).id::text),
-  (2, 'icao', (e.old).icao::text, (e.new).icao::text),
-  (3, 'elevation', (e.old).elevation::text, (e.new).elevation::text),
-  (4, 'label', (e.old).label::text, (e.new).label::text),
-  (5, 'facts', (e.old).facts::text, (e.new).facts::text)
+  (1, 'id', (e.old).id::pg_catalog.text, (e.new).id::pg_catalog.text),
+  (2, 'icao', (e.old).icao::pg_catalog.text, (e.new).icao::pg_catalog.text),
+  (3, 'elevation', (e.old).elevation::pg_catalog.text, (e.new).elevation::pg_catalog.text),
+  (4, 'label', (e.old).label::pg_catalog.text, (e.new).label::pg_catalog.text),
+  (5, 'facts', (e.old).facts::pg_catalog.text, (e.new).facts::pg_catalog.text)
 ) AS c (position, name, old_value, new_value)
-WHERE c.old_value IS DISTINCT FROM c.new_value
+WHERE pg_catalog.num_nulls(c.old_value, c.new_value) OPERATOR(pg_catalog.=) 1
+  OR c.old_value OPERATOR(pg_catalog.<>) c.new_value
 ORDER BY e.happened_at, e.operation, c.position
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_diff(bigint) FROM PUBLIC;
@@ -397,34 +439,35 @@ RETURNS TABLE (changed_at timestamp with time zone, operation text, "column" tex
 LANGUAGE sql STABLE
 AS $function$
 WITH steps AS (
-  SELECT v AS version, lag(v) OVER (ORDER BY v.valid_from) AS previous
+  SELECT v.*::api.airports_versions AS version, pg_catalog.lag(v.*) OVER (ORDER BY v.valid_from) AS previous
   FROM api.airports_versions AS v
-  WHERE v.id = airports_diff.entity
+  WHERE v.id OPERATOR(pg_catalog.=) airports_diff.entity
 ), events AS (
   SELECT
     (version).valid_from AS happened_at, 'UPDATE' AS operation, previous AS old, version AS new,
     (version).changed_by AS actor, (version).changed_via AS via
   FROM steps
-  WHERE (previous).operation = 'UPDATE'
+  WHERE (previous).operation OPERATOR(pg_catalog.=) 'UPDATE'
   UNION ALL
   SELECT (version).valid_from, 'INSERT', NULL, version, (version).changed_by, (version).changed_via
   FROM steps
-  WHERE (previous).operation IS DISTINCT FROM 'UPDATE'
+  WHERE coalesce((previous).operation OPERATOR(pg_catalog.<>) 'UPDATE', true)
   UNION ALL
   SELECT (version).valid_to, 'DELETE', version, NULL, (version).closed_by, (version).closed_via
   FROM steps
-  WHERE (version).operation = 'DELETE'
+  WHERE (version).operation OPERATOR(pg_catalog.=) 'DELETE'
 )
 SELECT e.happened_at, e.operation, c.name, c.old_value, c.new_value, e.actor, e.via
 FROM events AS e
 CROSS JOIN LATERAL (VALUES
-  (1, 'id', (e.old).id::text, (e.new).id::text),
-  (2, 'icao', (e.old).icao::text, (e.new).icao::text),
-  (3, 'elevation', (e.old).elevation::text, (e.new).elevation::text),
-  (4, 'label', (e.old).label::text, (e.new).label::text),
-  (5, 'facts', (e.old).facts::text, (e.new).facts::text)
+  (1, 'id', (e.old).id::pg_catalog.text, (e.new).id::pg_catalog.text),
+  (2, 'icao', (e.old).icao::pg_catalog.text, (e.new).icao::pg_catalog.text),
+  (3, 'elevation', (e.old).elevation::pg_catalog.text, (e.new).elevation::pg_catalog.text),
+  (4, 'label', (e.old).label::pg_catalog.text, (e.new).label::pg_catalog.text),
+  (5, 'facts', (e.old).facts::pg_catalog.text, (e.new).facts::pg_catalog.text)
 ) AS c (position, name, old_value, new_value)
-WHERE c.old_value IS DISTINCT FROM c.new_value
+WHERE pg_catalog.num_nulls(c.old_value, c.new_value) OPERATOR(pg_catalog.=) 1
+  OR c.old_value OPERATOR(pg_catalog.<>) c.new_value
 ORDER BY e.happened_at, e.operation, c.position
 $function$;
 REVOKE ALL ON FUNCTION api.airports_diff(bigint) FROM PUBLIC;
@@ -441,17 +484,17 @@ SELECT
   id,
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via,
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via,
   icao,
   elevation,
   label,
   facts
 FROM geo.airports
-WHERE valid_from <= airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at
 UNION ALL
 SELECT
   id,
@@ -467,7 +510,7 @@ SELECT
   label,
   facts
 FROM geo.airports_history
-WHERE valid_from <= airports_as_of.at AND valid_to > airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at AND valid_to OPERATOR(pg_catalog.>) airports_as_of.at
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.airports_as_of(timestamp with time zone) IS 'The rows of geo.airports as they were at an instant';
@@ -479,11 +522,11 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT id, valid_from, changed_by, changed_via, icao, elevation, label, facts
 FROM api.airports
-WHERE valid_from <= airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at
 UNION ALL
 SELECT id, valid_from, changed_by, changed_via, icao, elevation, label, facts
 FROM api.airports_versions
-WHERE valid_from <= airports_as_of.at AND valid_to > airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at AND valid_to OPERATOR(pg_catalog.>) airports_as_of.at
 $function$;
 REVOKE ALL ON FUNCTION api.airports_as_of(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.airports_as_of(timestamp with time zone) TO reader;
@@ -494,11 +537,11 @@ COMMENT ON FUNCTION api.airports_as_of(timestamp with time zone) IS 'The rows of
 CREATE TRIGGER airports_settle_insert
 AFTER INSERT ON geo.airports
 FOR EACH ROW
-WHEN (NEW.valid_from NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp())
+WHEN (NEW.valid_from NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp() OR NEW.changed_via <> session_user)
 EXECUTE FUNCTION geo.airports_settle_insert();
 
--- create trigger airports_stamp on geo.airports
-CREATE TRIGGER airports_stamp
+-- create trigger zzz_airports_stamp on geo.airports
+CREATE TRIGGER zzz_airports_stamp
 BEFORE UPDATE ON geo.airports
 FOR EACH ROW
 EXECUTE FUNCTION geo.airports_stamp();
@@ -607,11 +650,11 @@ SELECT
   id,
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via
 FROM geo.names
 UNION ALL
 SELECT
@@ -643,25 +686,50 @@ AS $function$
 <<settle>>
 DECLARE
   ended timestamp with time zone;
+  changed timestamp with time zone;
+  begun timestamp with time zone;
+  actor pg_catalog.text;
 BEGIN
   -- The row was stamped before it waited for the one that had its key; that one may have ended later.
-  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended, and is found
-  -- by its place, for what ended still shows under the key. A stamp of another time than the statement's is not
-  -- the database's.
-  IF current_setting('transaction_isolation') = 'read committed'
+  SELECT max(past_row.valid_to) INTO settle.ended
+  FROM geo.names_history AS past_row
+  WHERE past_row.id = NEW.id AND past_row.valid_to > NEW.valid_from;
+  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended. A stamp of
+  -- another time than the statement's, or of another session, is not the database's.
+  IF settle.ended IS NULL
+     AND current_setting('transaction_isolation') = 'read committed'
      AND NEW.valid_from BETWEEN statement_timestamp() AND clock_timestamp()
+     AND NEW.changed_via = session_user
   THEN
-    SELECT max(past.valid_to) INTO settle.ended
-    FROM geo.names AS inserted
-    JOIN geo.names_history AS past ON past.id = inserted.id
-    WHERE inserted.ctid = NEW.ctid AND past.valid_to > NEW.valid_from;
-    IF settle.ended IS NULL THEN
-      RETURN NULL;
-    END IF;
+    RETURN NULL;
   END IF;
+  settle.actor := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END;
+  -- What the statement itself has changed already, in another trigger, began just before that.
+  SELECT min(past_row.valid_to) INTO settle.changed
+  FROM geo.names_history AS past_row
+  WHERE past_row.id = NEW.id AND past_row.valid_from = NEW.valid_from
+    AND past_row.valid_to > statement_timestamp();
+  settle.begun := coalesce(
+    settle.changed - interval '1 microsecond',
+    greatest(clock_timestamp(), settle.ended)
+  );
+  -- The beginning tells the row from the one that had its key, which stricter levels still see.
   UPDATE geo.names AS inserted
-  SET valid_from = greatest(clock_timestamp(), settle.ended)
-  WHERE inserted.ctid = NEW.ctid;
+  SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+  WHERE inserted.id = NEW.id AND inserted.valid_from = NEW.valid_from;
+  IF settle.changed IS NOT NULL THEN
+    UPDATE geo.names_history AS past_row
+    SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+    WHERE past_row.id = NEW.id AND past_row.valid_from = NEW.valid_from
+    AND past_row.valid_to > statement_timestamp();
+  END IF;
   RETURN NULL;
 END
 $function$;
@@ -762,9 +830,11 @@ RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = 'off'
 AS $function$
 <<closing>>
 DECLARE
+  instant timestamp with time zone := greatest(statement_timestamp(), clock_timestamp() - interval '50 microseconds');
   actor pg_catalog.text := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
     THEN coalesce(
       pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
@@ -774,7 +844,6 @@ DECLARE
     ELSE session_user
   END;
 BEGIN
-  -- Not later than the statement: who waits to insert a row with the key again is stamped already.
   INSERT INTO geo.names_history (
     id,
     valid_from,
@@ -787,8 +856,23 @@ BEGIN
     o.valid_from,
     o.changed_by,
     o.changed_via,
-    greatest(statement_timestamp(), o.valid_from + interval '1 microsecond'), 'DELETE', closing.actor, session_user
-  FROM old_rows AS o;
+    -- The statement may also have made the row again, and ended it again: then the version ended before all that.
+    greatest(least(closing.instant, again.valid_from), o.valid_from + interval '1 microsecond'),
+    'DELETE', closing.actor, session_user
+  FROM old_rows AS o
+  CROSS JOIN LATERAL (
+    SELECT min(later.valid_from) AS valid_from
+    FROM (
+      SELECT present.valid_from
+      FROM geo.names AS present
+      WHERE present.id = o.id
+      UNION ALL
+      SELECT past_row.valid_from
+      FROM geo.names_history AS past_row
+      WHERE past_row.id = o.id
+        AND past_row.valid_to > o.valid_from AND past_row.valid_from > o.valid_from
+    ) AS later
+  ) AS again;
   RETURN NULL;
 END
 $function$;
@@ -824,7 +908,7 @@ LANGUAGE plpgsql VOLATILE
 AS $function$
 BEGIN
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1
-     AND TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+     AND (TG_OP OPERATOR(pg_catalog.=) 'INSERT' OR TG_OP OPERATOR(pg_catalog.=) 'UPDATE') THEN
     RETURN NULL;
   END IF;
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
@@ -846,30 +930,31 @@ RETURNS TABLE (changed_at timestamp with time zone, operation text, "column" tex
 LANGUAGE sql STABLE
 AS $function$
 WITH steps AS (
-  SELECT v AS version, lag(v) OVER (ORDER BY v.valid_from) AS previous
+  SELECT v.*::geo.names_versions AS version, pg_catalog.lag(v.*) OVER (ORDER BY v.valid_from) AS previous
   FROM geo.names_versions AS v
-  WHERE v.id = names_diff.entity
+  WHERE v.id OPERATOR(pg_catalog.=) names_diff.entity
 ), events AS (
   SELECT
     (version).valid_from AS happened_at, 'UPDATE' AS operation, previous AS old, version AS new,
     (version).changed_by AS actor, (version).changed_via AS via
   FROM steps
-  WHERE (previous).operation = 'UPDATE'
+  WHERE (previous).operation OPERATOR(pg_catalog.=) 'UPDATE'
   UNION ALL
   SELECT (version).valid_from, 'INSERT', NULL, version, (version).changed_by, (version).changed_via
   FROM steps
-  WHERE (previous).operation IS DISTINCT FROM 'UPDATE'
+  WHERE coalesce((previous).operation OPERATOR(pg_catalog.<>) 'UPDATE', true)
   UNION ALL
   SELECT (version).valid_to, 'DELETE', version, NULL, (version).closed_by, (version).closed_via
   FROM steps
-  WHERE (version).operation = 'DELETE'
+  WHERE (version).operation OPERATOR(pg_catalog.=) 'DELETE'
 )
 SELECT e.happened_at, e.operation, c.name, c.old_value, c.new_value, e.actor, e.via
 FROM events AS e
 CROSS JOIN LATERAL (VALUES
-  (1, 'id', (e.old).id::text, (e.new).id::text)
+  (1, 'id', (e.old).id::pg_catalog.text, (e.new).id::pg_catalog.text)
 ) AS c (position, name, old_value, new_value)
-WHERE c.old_value IS DISTINCT FROM c.new_value
+WHERE pg_catalog.num_nulls(c.old_value, c.new_value) OPERATOR(pg_catalog.=) 1
+  OR c.old_value OPERATOR(pg_catalog.<>) c.new_value
 ORDER BY e.happened_at, e.operation, c.position
 $function$;
 REVOKE ALL ON FUNCTION geo.names_diff(uuid) FROM PUBLIC;
@@ -884,13 +969,13 @@ SELECT
   id,
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via
 FROM geo.names
-WHERE valid_from <= names_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) names_as_of.at
 UNION ALL
 SELECT
   id,
@@ -902,7 +987,7 @@ SELECT
   closed_by,
   closed_via
 FROM geo.names_history
-WHERE valid_from <= names_as_of.at AND valid_to > names_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) names_as_of.at AND valid_to OPERATOR(pg_catalog.>) names_as_of.at
 $function$;
 REVOKE ALL ON FUNCTION geo.names_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.names_as_of(timestamp with time zone) IS 'The rows of geo.names as they were at an instant';
@@ -911,11 +996,11 @@ COMMENT ON FUNCTION geo.names_as_of(timestamp with time zone) IS 'The rows of ge
 CREATE TRIGGER names_settle_insert
 AFTER INSERT ON geo.names
 FOR EACH ROW
-WHEN (NEW.valid_from NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp())
+WHEN (NEW.valid_from NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp() OR NEW.changed_via <> session_user)
 EXECUTE FUNCTION geo.names_settle_insert();
 
--- create trigger names_stamp on geo.names
-CREATE TRIGGER names_stamp
+-- create trigger zzz_names_stamp on geo.names
+CREATE TRIGGER zzz_names_stamp
 BEFORE UPDATE ON geo.names
 FOR EACH ROW
 EXECUTE FUNCTION geo.names_stamp();
@@ -1030,11 +1115,11 @@ SELECT
   "the ""end""",
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via,
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via,
   number,
   "from",
   "to"
@@ -1073,25 +1158,50 @@ AS $function$
 <<settle>>
 DECLARE
   ended timestamp with time zone;
+  changed timestamp with time zone;
+  begun timestamp with time zone;
+  actor pg_catalog.text;
 BEGIN
   -- The row was stamped before it waited for the one that had its key; that one may have ended later.
-  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended, and is found
-  -- by its place, for what ended still shows under the key. A stamp of another time than the statement's is not
-  -- the database's.
-  IF current_setting('transaction_isolation') = 'read committed'
+  SELECT max(past_row.valid_to) INTO settle.ended
+  FROM geo."Runways of the world, each by airport and by its numbe_da35ca86" AS past_row
+  WHERE past_row."select" = NEW."select" AND past_row."the ""end""" = NEW."the ""end""" AND past_row.valid_to > NEW.valid_from;
+  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended. A stamp of
+  -- another time than the statement's, or of another session, is not the database's.
+  IF settle.ended IS NULL
+     AND current_setting('transaction_isolation') = 'read committed'
      AND NEW.valid_from BETWEEN statement_timestamp() AND clock_timestamp()
+     AND NEW.changed_via = session_user
   THEN
-    SELECT max(past.valid_to) INTO settle.ended
-    FROM geo."Runways of the world, each by airport and by its number there" AS inserted
-    JOIN geo."Runways of the world, each by airport and by its numbe_da35ca86" AS past ON past."select" = inserted."select" AND past."the ""end""" = inserted."the ""end"""
-    WHERE inserted.ctid = NEW.ctid AND past.valid_to > NEW.valid_from;
-    IF settle.ended IS NULL THEN
-      RETURN NULL;
-    END IF;
+    RETURN NULL;
   END IF;
+  settle.actor := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END;
+  -- What the statement itself has changed already, in another trigger, began just before that.
+  SELECT min(past_row.valid_to) INTO settle.changed
+  FROM geo."Runways of the world, each by airport and by its numbe_da35ca86" AS past_row
+  WHERE past_row."select" = NEW."select" AND past_row."the ""end""" = NEW."the ""end""" AND past_row.valid_from = NEW.valid_from
+    AND past_row.valid_to > statement_timestamp();
+  settle.begun := coalesce(
+    settle.changed - interval '1 microsecond',
+    greatest(clock_timestamp(), settle.ended)
+  );
+  -- The beginning tells the row from the one that had its key, which stricter levels still see.
   UPDATE geo."Runways of the world, each by airport and by its number there" AS inserted
-  SET valid_from = greatest(clock_timestamp(), settle.ended)
-  WHERE inserted.ctid = NEW.ctid;
+  SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+  WHERE inserted."select" = NEW."select" AND inserted."the ""end""" = NEW."the ""end""" AND inserted.valid_from = NEW.valid_from;
+  IF settle.changed IS NOT NULL THEN
+    UPDATE geo."Runways of the world, each by airport and by its numbe_da35ca86" AS past_row
+    SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+    WHERE past_row."select" = NEW."select" AND past_row."the ""end""" = NEW."the ""end""" AND past_row.valid_from = NEW.valid_from
+    AND past_row.valid_to > statement_timestamp();
+  END IF;
   RETURN NULL;
 END
 $function$;
@@ -1206,9 +1316,11 @@ RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = 'off'
 AS $function$
 <<closing>>
 DECLARE
+  instant timestamp with time zone := greatest(statement_timestamp(), clock_timestamp() - interval '50 microseconds');
   actor pg_catalog.text := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
     THEN coalesce(
       pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
@@ -1218,7 +1330,6 @@ DECLARE
     ELSE session_user
   END;
 BEGIN
-  -- Not later than the statement: who waits to insert a row with the key again is stamped already.
   INSERT INTO geo."Runways of the world, each by airport and by its numbe_da35ca86" (
     number,
     "select",
@@ -1239,8 +1350,23 @@ BEGIN
     o.valid_from,
     o.changed_by,
     o.changed_via,
-    greatest(statement_timestamp(), o.valid_from + interval '1 microsecond'), 'DELETE', closing.actor, session_user
-  FROM old_rows AS o;
+    -- The statement may also have made the row again, and ended it again: then the version ended before all that.
+    greatest(least(closing.instant, again.valid_from), o.valid_from + interval '1 microsecond'),
+    'DELETE', closing.actor, session_user
+  FROM old_rows AS o
+  CROSS JOIN LATERAL (
+    SELECT min(later.valid_from) AS valid_from
+    FROM (
+      SELECT present.valid_from
+      FROM geo."Runways of the world, each by airport and by its number there" AS present
+      WHERE present."select" = o."select" AND present."the ""end""" = o."the ""end"""
+      UNION ALL
+      SELECT past_row.valid_from
+      FROM geo."Runways of the world, each by airport and by its numbe_da35ca86" AS past_row
+      WHERE past_row."select" = o."select" AND past_row."the ""end""" = o."the ""end"""
+        AND past_row.valid_to > o.valid_from AND past_row.valid_from > o.valid_from
+    ) AS later
+  ) AS again;
   RETURN NULL;
 END
 $function$;
@@ -1276,7 +1402,7 @@ LANGUAGE plpgsql VOLATILE
 AS $function$
 BEGIN
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1
-     AND TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+     AND (TG_OP OPERATOR(pg_catalog.=) 'INSERT' OR TG_OP OPERATOR(pg_catalog.=) 'UPDATE') THEN
     RETURN NULL;
   END IF;
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
@@ -1298,34 +1424,35 @@ RETURNS TABLE (changed_at timestamp with time zone, operation text, "column" tex
 LANGUAGE sql STABLE
 AS $function$
 WITH steps AS (
-  SELECT v AS version, lag(v) OVER (ORDER BY v.valid_from) AS previous
+  SELECT v.*::geo."Runways of the world, each by airport and by its numbe_c41da376" AS version, pg_catalog.lag(v.*) OVER (ORDER BY v.valid_from) AS previous
   FROM geo."Runways of the world, each by airport and by its numbe_c41da376" AS v
-  WHERE v."select" = "Runways of the world, each by airport and by its numbe_806f8127".entity_select AND v."the ""end""" = "Runways of the world, each by airport and by its numbe_806f8127"."entity_the ""end"""
+  WHERE v."select" OPERATOR(pg_catalog.=) "Runways of the world, each by airport and by its numbe_806f8127".entity_select AND v."the ""end""" OPERATOR(pg_catalog.=) "Runways of the world, each by airport and by its numbe_806f8127"."entity_the ""end"""
 ), events AS (
   SELECT
     (version).valid_from AS happened_at, 'UPDATE' AS operation, previous AS old, version AS new,
     (version).changed_by AS actor, (version).changed_via AS via
   FROM steps
-  WHERE (previous).operation = 'UPDATE'
+  WHERE (previous).operation OPERATOR(pg_catalog.=) 'UPDATE'
   UNION ALL
   SELECT (version).valid_from, 'INSERT', NULL, version, (version).changed_by, (version).changed_via
   FROM steps
-  WHERE (previous).operation IS DISTINCT FROM 'UPDATE'
+  WHERE coalesce((previous).operation OPERATOR(pg_catalog.<>) 'UPDATE', true)
   UNION ALL
   SELECT (version).valid_to, 'DELETE', version, NULL, (version).closed_by, (version).closed_via
   FROM steps
-  WHERE (version).operation = 'DELETE'
+  WHERE (version).operation OPERATOR(pg_catalog.=) 'DELETE'
 )
 SELECT e.happened_at, e.operation, c.name, c.old_value, c.new_value, e.actor, e.via
 FROM events AS e
 CROSS JOIN LATERAL (VALUES
-  (1, 'number', (e.old).number::text, (e.new).number::text),
-  (2, 'select', (e.old)."select"::text, (e.new)."select"::text),
-  (3, 'the "end"', (e.old)."the ""end"""::text, (e.new)."the ""end"""::text),
-  (4, 'from', (e.old)."from"::text, (e.new)."from"::text),
-  (5, 'to', (e.old)."to"::text, (e.new)."to"::text)
+  (1, 'number', (e.old).number::pg_catalog.text, (e.new).number::pg_catalog.text),
+  (2, 'select', (e.old)."select"::pg_catalog.text, (e.new)."select"::pg_catalog.text),
+  (3, 'the "end"', (e.old)."the ""end"""::pg_catalog.text, (e.new)."the ""end"""::pg_catalog.text),
+  (4, 'from', (e.old)."from"::pg_catalog.text, (e.new)."from"::pg_catalog.text),
+  (5, 'to', (e.old)."to"::pg_catalog.text, (e.new)."to"::pg_catalog.text)
 ) AS c (position, name, old_value, new_value)
-WHERE c.old_value IS DISTINCT FROM c.new_value
+WHERE pg_catalog.num_nulls(c.old_value, c.new_value) OPERATOR(pg_catalog.=) 1
+  OR c.old_value OPERATOR(pg_catalog.<>) c.new_value
 ORDER BY e.happened_at, e.operation, c.position
 $function$;
 REVOKE ALL ON FUNCTION geo."Runways of the world, each by airport and by its numbe_806f8127"(text, text) FROM PUBLIC;
@@ -1341,16 +1468,16 @@ SELECT
   "the ""end""",
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via,
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via,
   number,
   "from",
   "to"
 FROM geo."Runways of the world, each by airport and by its number there"
-WHERE valid_from <= "Runways of the world, each by airport and by its numbe_f55740d1".at
+WHERE valid_from OPERATOR(pg_catalog.<=) "Runways of the world, each by airport and by its numbe_f55740d1".at
 UNION ALL
 SELECT
   "select",
@@ -1366,7 +1493,7 @@ SELECT
   "from",
   "to"
 FROM geo."Runways of the world, each by airport and by its numbe_da35ca86"
-WHERE valid_from <= "Runways of the world, each by airport and by its numbe_f55740d1".at AND valid_to > "Runways of the world, each by airport and by its numbe_f55740d1".at
+WHERE valid_from OPERATOR(pg_catalog.<=) "Runways of the world, each by airport and by its numbe_f55740d1".at AND valid_to OPERATOR(pg_catalog.>) "Runways of the world, each by airport and by its numbe_f55740d1".at
 $function$;
 REVOKE ALL ON FUNCTION geo."Runways of the world, each by airport and by its numbe_f55740d1"(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo."Runways of the world, each by airport and by its numbe_f55740d1"(timestamp with time zone) IS 'The rows of geo.Runways of the world, each by airport and by its number there as they were at an instant';
@@ -1375,11 +1502,11 @@ COMMENT ON FUNCTION geo."Runways of the world, each by airport and by its numbe_
 CREATE TRIGGER "Runways of the world, each by airport and by its numbe_07ad0846"
 AFTER INSERT ON geo."Runways of the world, each by airport and by its number there"
 FOR EACH ROW
-WHEN (NEW.valid_from NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp())
+WHEN (NEW.valid_from NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp() OR NEW.changed_via <> session_user)
 EXECUTE FUNCTION geo."Runways of the world, each by airport and by its numbe_07ad0846"();
 
--- create trigger Runways of the world, each by airport and by its numbe_85984980 on geo.Runways of the world, each by airport and by its number there
-CREATE TRIGGER "Runways of the world, each by airport and by its numbe_85984980"
+-- create trigger zzz_Runways of the world, each by airport and by its n_e2799d04 on geo.Runways of the world, each by airport and by its number there
+CREATE TRIGGER "zzz_Runways of the world, each by airport and by its n_e2799d04"
 BEFORE UPDATE ON geo."Runways of the world, each by airport and by its number there"
 FOR EACH ROW
 EXECUTE FUNCTION geo."Runways of the world, each by airport and by its numbe_85984980"();

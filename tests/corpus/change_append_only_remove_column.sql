@@ -23,11 +23,11 @@ SELECT
   id,
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via,
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via,
   icao
 FROM geo.airports
 UNION ALL
@@ -141,9 +141,11 @@ RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = 'off'
 AS $function$
 <<closing>>
 DECLARE
+  instant timestamp with time zone := greatest(statement_timestamp(), clock_timestamp() - interval '50 microseconds');
   actor pg_catalog.text := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
     THEN coalesce(
       pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
@@ -153,7 +155,6 @@ DECLARE
     ELSE session_user
   END;
 BEGIN
-  -- Not later than the statement: who waits to insert a row with the key again is stamped already.
   INSERT INTO geo.airports_history (
     id,
     icao,
@@ -170,8 +171,23 @@ BEGIN
     o.changed_by,
     o.changed_via,
     o.name,
-    greatest(statement_timestamp(), o.valid_from + interval '1 microsecond'), 'DELETE', closing.actor, session_user
-  FROM old_rows AS o;
+    -- The statement may also have made the row again, and ended it again: then the version ended before all that.
+    greatest(least(closing.instant, again.valid_from), o.valid_from + interval '1 microsecond'),
+    'DELETE', closing.actor, session_user
+  FROM old_rows AS o
+  CROSS JOIN LATERAL (
+    SELECT min(later.valid_from) AS valid_from
+    FROM (
+      SELECT present.valid_from
+      FROM geo.airports AS present
+      WHERE present.id = o.id
+      UNION ALL
+      SELECT past_row.valid_from
+      FROM geo.airports_history AS past_row
+      WHERE past_row.id = o.id
+        AND past_row.valid_to > o.valid_from AND past_row.valid_from > o.valid_from
+    ) AS later
+  ) AS again;
   RETURN NULL;
 END
 $function$;
@@ -182,31 +198,32 @@ RETURNS TABLE (changed_at timestamp with time zone, operation text, "column" tex
 LANGUAGE sql STABLE
 AS $function$
 WITH steps AS (
-  SELECT v AS version, lag(v) OVER (ORDER BY v.valid_from) AS previous
+  SELECT v.*::geo.airports_versions AS version, pg_catalog.lag(v.*) OVER (ORDER BY v.valid_from) AS previous
   FROM geo.airports_versions AS v
-  WHERE v.id = airports_diff.entity
+  WHERE v.id OPERATOR(pg_catalog.=) airports_diff.entity
 ), events AS (
   SELECT
     (version).valid_from AS happened_at, 'UPDATE' AS operation, previous AS old, version AS new,
     (version).changed_by AS actor, (version).changed_via AS via
   FROM steps
-  WHERE (previous).operation = 'UPDATE'
+  WHERE (previous).operation OPERATOR(pg_catalog.=) 'UPDATE'
   UNION ALL
   SELECT (version).valid_from, 'INSERT', NULL, version, (version).changed_by, (version).changed_via
   FROM steps
-  WHERE (previous).operation IS DISTINCT FROM 'UPDATE'
+  WHERE coalesce((previous).operation OPERATOR(pg_catalog.<>) 'UPDATE', true)
   UNION ALL
   SELECT (version).valid_to, 'DELETE', version, NULL, (version).closed_by, (version).closed_via
   FROM steps
-  WHERE (version).operation = 'DELETE'
+  WHERE (version).operation OPERATOR(pg_catalog.=) 'DELETE'
 )
 SELECT e.happened_at, e.operation, c.name, c.old_value, c.new_value, e.actor, e.via
 FROM events AS e
 CROSS JOIN LATERAL (VALUES
-  (1, 'id', (e.old).id::text, (e.new).id::text),
-  (2, 'icao', (e.old).icao::text, (e.new).icao::text)
+  (1, 'id', (e.old).id::pg_catalog.text, (e.new).id::pg_catalog.text),
+  (2, 'icao', (e.old).icao::pg_catalog.text, (e.new).icao::pg_catalog.text)
 ) AS c (position, name, old_value, new_value)
-WHERE c.old_value IS DISTINCT FROM c.new_value
+WHERE pg_catalog.num_nulls(c.old_value, c.new_value) OPERATOR(pg_catalog.=) 1
+  OR c.old_value OPERATOR(pg_catalog.<>) c.new_value
 ORDER BY e.happened_at, e.operation, c.position
 $function$;
 
@@ -216,31 +233,32 @@ RETURNS TABLE (changed_at timestamp with time zone, operation text, "column" tex
 LANGUAGE sql STABLE
 AS $function$
 WITH steps AS (
-  SELECT v AS version, lag(v) OVER (ORDER BY v.valid_from) AS previous
+  SELECT v.*::api.airports_versions AS version, pg_catalog.lag(v.*) OVER (ORDER BY v.valid_from) AS previous
   FROM api.airports_versions AS v
-  WHERE v.id = airports_diff.entity
+  WHERE v.id OPERATOR(pg_catalog.=) airports_diff.entity
 ), events AS (
   SELECT
     (version).valid_from AS happened_at, 'UPDATE' AS operation, previous AS old, version AS new,
     (version).changed_by AS actor, (version).changed_via AS via
   FROM steps
-  WHERE (previous).operation = 'UPDATE'
+  WHERE (previous).operation OPERATOR(pg_catalog.=) 'UPDATE'
   UNION ALL
   SELECT (version).valid_from, 'INSERT', NULL, version, (version).changed_by, (version).changed_via
   FROM steps
-  WHERE (previous).operation IS DISTINCT FROM 'UPDATE'
+  WHERE coalesce((previous).operation OPERATOR(pg_catalog.<>) 'UPDATE', true)
   UNION ALL
   SELECT (version).valid_to, 'DELETE', version, NULL, (version).closed_by, (version).closed_via
   FROM steps
-  WHERE (version).operation = 'DELETE'
+  WHERE (version).operation OPERATOR(pg_catalog.=) 'DELETE'
 )
 SELECT e.happened_at, e.operation, c.name, c.old_value, c.new_value, e.actor, e.via
 FROM events AS e
 CROSS JOIN LATERAL (VALUES
-  (1, 'id', (e.old).id::text, (e.new).id::text),
-  (2, 'icao', (e.old).icao::text, (e.new).icao::text)
+  (1, 'id', (e.old).id::pg_catalog.text, (e.new).id::pg_catalog.text),
+  (2, 'icao', (e.old).icao::pg_catalog.text, (e.new).icao::pg_catalog.text)
 ) AS c (position, name, old_value, new_value)
-WHERE c.old_value IS DISTINCT FROM c.new_value
+WHERE pg_catalog.num_nulls(c.old_value, c.new_value) OPERATOR(pg_catalog.=) 1
+  OR c.old_value OPERATOR(pg_catalog.<>) c.new_value
 ORDER BY e.happened_at, e.operation, c.position
 $function$;
 
@@ -253,14 +271,14 @@ SELECT
   id,
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via,
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via,
   icao
 FROM geo.airports
-WHERE valid_from <= airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at
 UNION ALL
 SELECT
   id,
@@ -273,7 +291,7 @@ SELECT
   closed_via,
   icao
 FROM geo.airports_history
-WHERE valid_from <= airports_as_of.at AND valid_to > airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at AND valid_to OPERATOR(pg_catalog.>) airports_as_of.at
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.airports_as_of(timestamp with time zone) IS 'The rows of geo.airports as they were at an instant';
@@ -285,11 +303,11 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT id, valid_from, changed_by, changed_via, icao
 FROM api.airports
-WHERE valid_from <= airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at
 UNION ALL
 SELECT id, valid_from, changed_by, changed_via, icao
 FROM api.airports_versions
-WHERE valid_from <= airports_as_of.at AND valid_to > airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at AND valid_to OPERATOR(pg_catalog.>) airports_as_of.at
 $function$;
 REVOKE ALL ON FUNCTION api.airports_as_of(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.airports_as_of(timestamp with time zone) TO reader;
@@ -394,9 +412,11 @@ RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = 'off'
 AS $function$
 <<closing>>
 DECLARE
+  instant timestamp with time zone := greatest(statement_timestamp(), clock_timestamp() - interval '50 microseconds');
   actor pg_catalog.text := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
     THEN coalesce(
       pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
@@ -406,7 +426,6 @@ DECLARE
     ELSE session_user
   END;
 BEGIN
-  -- Not later than the statement: who waits to insert a row with the key again is stamped already.
   INSERT INTO geo.airports_history (
     id,
     icao,
@@ -421,8 +440,23 @@ BEGIN
     o.valid_from,
     o.changed_by,
     o.changed_via,
-    greatest(statement_timestamp(), o.valid_from + interval '1 microsecond'), 'DELETE', closing.actor, session_user
-  FROM old_rows AS o;
+    -- The statement may also have made the row again, and ended it again: then the version ended before all that.
+    greatest(least(closing.instant, again.valid_from), o.valid_from + interval '1 microsecond'),
+    'DELETE', closing.actor, session_user
+  FROM old_rows AS o
+  CROSS JOIN LATERAL (
+    SELECT min(later.valid_from) AS valid_from
+    FROM (
+      SELECT present.valid_from
+      FROM geo.airports AS present
+      WHERE present.id = o.id
+      UNION ALL
+      SELECT past_row.valid_from
+      FROM geo.airports_history AS past_row
+      WHERE past_row.id = o.id
+        AND past_row.valid_to > o.valid_from AND past_row.valid_from > o.valid_from
+    ) AS later
+  ) AS again;
   RETURN NULL;
 END
 $function$;

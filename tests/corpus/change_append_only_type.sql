@@ -28,11 +28,11 @@ SELECT
   id,
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via,
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via,
   height,
   name
 FROM geo.airports
@@ -152,15 +152,15 @@ SELECT
   id,
   valid_from,
   NULL::timestamp with time zone AS valid_to,
-  NULL::text AS operation,
+  NULL::pg_catalog.text AS operation,
   changed_by,
   changed_via,
-  NULL::text AS closed_by,
-  NULL::text AS closed_via,
+  NULL::pg_catalog.text AS closed_by,
+  NULL::pg_catalog.text AS closed_via,
   height,
   name
 FROM geo.airports
-WHERE valid_from <= airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at
 UNION ALL
 SELECT
   id,
@@ -174,7 +174,7 @@ SELECT
   height,
   name
 FROM geo.airports_history
-WHERE valid_from <= airports_as_of.at AND valid_to > airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at AND valid_to OPERATOR(pg_catalog.>) airports_as_of.at
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.airports_as_of(timestamp with time zone) IS 'The rows of geo.airports as they were at an instant';
@@ -186,11 +186,11 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT id, valid_from, changed_by, changed_via, height, name
 FROM api.airports
-WHERE valid_from <= airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at
 UNION ALL
 SELECT id, valid_from, changed_by, changed_via, height, name
 FROM api.airports_versions
-WHERE valid_from <= airports_as_of.at AND valid_to > airports_as_of.at
+WHERE valid_from OPERATOR(pg_catalog.<=) airports_as_of.at AND valid_to OPERATOR(pg_catalog.>) airports_as_of.at
 $function$;
 REVOKE ALL ON FUNCTION api.airports_as_of(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.airports_as_of(timestamp with time zone) TO reader;

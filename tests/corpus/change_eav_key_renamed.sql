@@ -39,7 +39,7 @@ WITH (security_invoker = false) AS
 SELECT entity.ident, held.attribute, held.value
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('icao', entity.icao::text)
 ) AS held (attribute, value)
 WHERE held.value IS NOT NULL;
@@ -58,7 +58,7 @@ SELECT
   NULL::text AS closed_by, NULL::text AS closed_via
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('icao', entity.icao::text)
 ) AS held (attribute, value)
 LEFT JOIN LATERAL (
@@ -74,7 +74,7 @@ SELECT
   log.ident, log.attribute, log.value,
   log.valid_from, log.valid_to, log.changed_by, log.changed_via, log.closed_by, log.closed_via
 FROM geo.airports_attribute_log AS log
-WHERE log.value IS NOT NULL;
+WHERE log.value IS NOT NULL AND log.attribute = ANY (ARRAY['icao']::text[]);
 COMMENT ON VIEW geo.airports_attribute_history IS 'Values that attributes of geo.airports have and had, one a row';
 COMMENT ON COLUMN geo.airports_attribute_history.attribute IS 'Name of the attribute';
 COMMENT ON COLUMN geo.airports_attribute_history.value IS 'Its value as text';
@@ -148,25 +148,50 @@ AS $function$
 <<settle>>
 DECLARE
   ended timestamp with time zone;
+  changed timestamp with time zone;
+  begun timestamp with time zone;
+  actor pg_catalog.text;
 BEGIN
   -- The row was stamped before it waited for the one that had its key; that one may have ended later.
-  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended, and is found
-  -- by its place, for what ended still shows under the key. A stamp of another time than the statement's is not
-  -- the database's.
-  IF current_setting('transaction_isolation') = 'read committed'
+  SELECT max(past_row.valid_to) INTO settle.ended
+  FROM geo.airports_attribute_log AS past_row
+  WHERE past_row.ident = NEW.ident AND past_row.valid_to > NEW.created_at;
+  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended. A stamp of
+  -- another time than the statement's, or of another session, is not the database's.
+  IF settle.ended IS NULL
+     AND current_setting('transaction_isolation') = 'read committed'
      AND NEW.created_at BETWEEN statement_timestamp() AND clock_timestamp()
+     AND NEW.created_via = session_user
   THEN
-    SELECT max(past.valid_to) INTO settle.ended
-    FROM geo.airports AS inserted
-    JOIN geo.airports_attribute_log AS past ON past.ident = inserted.ident
-    WHERE inserted.ctid = NEW.ctid AND past.valid_to > NEW.created_at;
-    IF settle.ended IS NULL THEN
-      RETURN NULL;
-    END IF;
+    RETURN NULL;
   END IF;
+  settle.actor := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END;
+  -- What the statement itself has changed already, in another trigger, began just before that.
+  SELECT min(past_row.valid_to) INTO settle.changed
+  FROM geo.airports_attribute_log AS past_row
+  WHERE past_row.ident = NEW.ident AND past_row.valid_from = NEW.created_at
+    AND past_row.valid_to > statement_timestamp();
+  settle.begun := coalesce(
+    settle.changed - interval '1 microsecond',
+    greatest(clock_timestamp(), settle.ended)
+  );
+  -- The beginning tells the row from the one that had its key, which stricter levels still see.
   UPDATE geo.airports AS inserted
-  SET created_at = greatest(clock_timestamp(), settle.ended)
-  WHERE inserted.ctid = NEW.ctid;
+  SET created_at = settle.begun, created_by = settle.actor, created_via = session_user
+  WHERE inserted.ident = NEW.ident AND inserted.created_at = NEW.created_at;
+  IF settle.changed IS NOT NULL THEN
+    UPDATE geo.airports_attribute_log AS past_row
+    SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+    WHERE past_row.ident = NEW.ident AND past_row.valid_from = NEW.created_at
+    AND past_row.valid_to > statement_timestamp();
+  END IF;
   RETURN NULL;
 END
 $function$;
@@ -202,7 +227,7 @@ BEGIN
     ended.attribute,
     CASE ended.attribute
       WHEN 'icao' THEN ended.icao::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
     coalesce(entry.valid_to, ended.created_at),
     greatest((SELECT clock_timestamp()), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),
@@ -264,7 +289,7 @@ BEGIN
     ended.attribute,
     CASE ended.attribute
       WHEN 'icao' THEN ended.icao::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
     coalesce(entry.valid_to, ended.created_at),
     greatest(least((SELECT clock_timestamp()), again.created_at), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),
@@ -312,7 +337,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.ident, held.attribute, held.value
 FROM geo.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) IS 'Attributes of geo.airports that had a value at an instant';
@@ -324,7 +350,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.ident, held.attribute, held.value
 FROM api.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION api.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.airports_attributes_as_of(timestamp with time zone) TO reader;

@@ -7,7 +7,7 @@ WITH (security_invoker = false) AS
 SELECT entity.id, held.attribute, held.value
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('icao', entity.icao::text)
 ) AS held (attribute, value)
 WHERE held.value IS NOT NULL;
@@ -23,7 +23,7 @@ SELECT
   NULL::text AS closed_by, NULL::text AS closed_via
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('icao', entity.icao::text)
 ) AS held (attribute, value)
 LEFT JOIN LATERAL (
@@ -39,7 +39,7 @@ SELECT
   log.id, log.attribute, log.value,
   log.valid_from, log.valid_to, log.changed_by, log.changed_via, log.closed_by, log.closed_via
 FROM geo.airports_attribute_log AS log
-WHERE log.value IS NOT NULL;
+WHERE log.value IS NOT NULL AND log.attribute = ANY (ARRAY['icao']::text[]);
 
 -- create view api.airports over geo.airports
 CREATE VIEW api.airports
@@ -96,7 +96,7 @@ BEGIN
     ended.attribute,
     CASE ended.attribute
       WHEN 'icao' THEN ended.icao::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
     coalesce(entry.valid_to, ended.created_at),
     greatest((SELECT clock_timestamp()), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),
@@ -158,7 +158,7 @@ BEGIN
     ended.attribute,
     CASE ended.attribute
       WHEN 'icao' THEN ended.icao::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
     coalesce(entry.valid_to, ended.created_at),
     greatest(least((SELECT clock_timestamp()), again.created_at), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),

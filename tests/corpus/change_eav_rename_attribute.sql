@@ -33,7 +33,7 @@ WITH (security_invoker = false) AS
 SELECT entity.id, held.attribute, held.value
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('code', entity.code::text)
 ) AS held (attribute, value)
 WHERE held.value IS NOT NULL;
@@ -52,7 +52,7 @@ SELECT
   NULL::text AS closed_by, NULL::text AS closed_via
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('code', entity.code::text)
 ) AS held (attribute, value)
 LEFT JOIN LATERAL (
@@ -68,7 +68,7 @@ SELECT
   log.id, log.attribute, log.value,
   log.valid_from, log.valid_to, log.changed_by, log.changed_via, log.closed_by, log.closed_via
 FROM geo.airports_attribute_log AS log
-WHERE log.value IS NOT NULL;
+WHERE log.value IS NOT NULL AND log.attribute = ANY (ARRAY['code']::text[]);
 COMMENT ON VIEW geo.airports_attribute_history IS 'Values that attributes of geo.airports have and had, one a row';
 COMMENT ON COLUMN geo.airports_attribute_history.attribute IS 'Name of the attribute';
 COMMENT ON COLUMN geo.airports_attribute_history.value IS 'Its value as text';
@@ -163,7 +163,7 @@ BEGIN
     ended.attribute,
     CASE ended.attribute
       WHEN 'code' THEN ended.code::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
     coalesce(entry.valid_to, ended.created_at),
     greatest((SELECT clock_timestamp()), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),
@@ -225,7 +225,7 @@ BEGIN
     ended.attribute,
     CASE ended.attribute
       WHEN 'code' THEN ended.code::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
     coalesce(entry.valid_to, ended.created_at),
     greatest(least((SELECT clock_timestamp()), again.created_at), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),
@@ -273,7 +273,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.id, held.attribute, held.value
 FROM geo.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) IS 'Attributes of geo.airports that had a value at an instant';
@@ -285,7 +286,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.id, held.attribute, held.value
 FROM api.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION api.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.airports_attributes_as_of(timestamp with time zone) TO reader;

@@ -28,7 +28,7 @@ WITH (security_invoker = false) AS
 SELECT entity.id, held.attribute, held.value
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('elevation', entity.elevation::text)
 ) AS held (attribute, value)
 WHERE held.value IS NOT NULL;
@@ -47,7 +47,7 @@ SELECT
   NULL::text AS closed_by, NULL::text AS closed_via
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('elevation', entity.elevation::text)
 ) AS held (attribute, value)
 LEFT JOIN LATERAL (
@@ -63,7 +63,7 @@ SELECT
   log.id, log.attribute, log.value,
   log.valid_from, log.valid_to, log.changed_by, log.changed_via, log.closed_by, log.closed_via
 FROM geo.airports_attribute_log AS log
-WHERE log.value IS NOT NULL;
+WHERE log.value IS NOT NULL AND log.attribute = ANY (ARRAY['elevation']::text[]);
 COMMENT ON VIEW geo.airports_attribute_history IS 'Values that attributes of geo.airports have and had, one a row';
 COMMENT ON COLUMN geo.airports_attribute_history.attribute IS 'Name of the attribute';
 COMMENT ON COLUMN geo.airports_attribute_history.value IS 'Its value as text';
@@ -134,7 +134,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.id, held.attribute, held.value
 FROM geo.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) IS 'Attributes of geo.airports that had a value at an instant';
@@ -146,7 +147,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.id, held.attribute, held.value
 FROM api.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION api.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.airports_attributes_as_of(timestamp with time zone) TO reader;

@@ -48,7 +48,7 @@ SET bytea_output = 'hex'
 SET lc_monetary = 'C'
 AS $function$
 BEGIN
-  RETURN value::pg_catalog.text;
+  RETURN CASE WHEN value IS DISTINCT FROM NULL THEN pg_catalog.format('%s', value) END;
 END
 $function$;
 COMMENT ON FUNCTION geo.airports_attribute_text(anyelement) IS 'The text of an attribute of geo.airports, whatever the session is set to';
@@ -59,7 +59,7 @@ WITH (security_invoker = false) AS
 SELECT entity.code, held.attribute, held.value
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('runways', entity.runways::text),
   ('elevation', entity.elevation::text),
   ('opened', geo.airports_attribute_text(entity.opened)),
@@ -82,7 +82,7 @@ SELECT
   NULL::text AS closed_by, NULL::text AS closed_via
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('runways', entity.runways::text),
   ('elevation', entity.elevation::text),
   ('opened', geo.airports_attribute_text(entity.opened)),
@@ -101,7 +101,7 @@ SELECT
   log.code, log.attribute, log.value,
   log.valid_from, log.valid_to, log.changed_by, log.changed_via, log.closed_by, log.closed_via
 FROM geo.airports_attribute_log AS log
-WHERE log.value IS NOT NULL;
+WHERE log.value IS NOT NULL AND log.attribute = ANY (ARRAY['runways', 'elevation', 'opened', 'position']::text[]);
 COMMENT ON VIEW geo.airports_attribute_history IS 'Values that attributes of geo.airports have and had, one a row';
 COMMENT ON COLUMN geo.airports_attribute_history.code IS 'ICAO code';
 COMMENT ON COLUMN geo.airports_attribute_history.attribute IS 'Name of the attribute';
@@ -187,25 +187,50 @@ AS $function$
 <<settle>>
 DECLARE
   ended timestamp with time zone;
+  changed timestamp with time zone;
+  begun timestamp with time zone;
+  actor pg_catalog.text;
 BEGIN
   -- The row was stamped before it waited for the one that had its key; that one may have ended later.
-  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended, and is found
-  -- by its place, for what ended still shows under the key. A stamp of another time than the statement's is not
-  -- the database's.
-  IF current_setting('transaction_isolation') = 'read committed'
+  SELECT max(past_row.valid_to) INTO settle.ended
+  FROM geo.airports_attribute_log AS past_row
+  WHERE past_row.code = NEW.code AND past_row.valid_to > NEW.created_at;
+  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended. A stamp of
+  -- another time than the statement's, or of another session, is not the database's.
+  IF settle.ended IS NULL
+     AND current_setting('transaction_isolation') = 'read committed'
      AND NEW.created_at BETWEEN statement_timestamp() AND clock_timestamp()
+     AND NEW.created_via = session_user
   THEN
-    SELECT max(past.valid_to) INTO settle.ended
-    FROM geo.airports AS inserted
-    JOIN geo.airports_attribute_log AS past ON past.code = inserted.code
-    WHERE inserted.ctid = NEW.ctid AND past.valid_to > NEW.created_at;
-    IF settle.ended IS NULL THEN
-      RETURN NULL;
-    END IF;
+    RETURN NULL;
   END IF;
+  settle.actor := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END;
+  -- What the statement itself has changed already, in another trigger, began just before that.
+  SELECT min(past_row.valid_to) INTO settle.changed
+  FROM geo.airports_attribute_log AS past_row
+  WHERE past_row.code = NEW.code AND past_row.valid_from = NEW.created_at
+    AND past_row.valid_to > statement_timestamp();
+  settle.begun := coalesce(
+    settle.changed - interval '1 microsecond',
+    greatest(clock_timestamp(), settle.ended)
+  );
+  -- The beginning tells the row from the one that had its key, which stricter levels still see.
   UPDATE geo.airports AS inserted
-  SET created_at = greatest(clock_timestamp(), settle.ended)
-  WHERE inserted.ctid = NEW.ctid;
+  SET created_at = settle.begun, created_by = settle.actor, created_via = session_user
+  WHERE inserted.code = NEW.code AND inserted.created_at = NEW.created_at;
+  IF settle.changed IS NOT NULL THEN
+    UPDATE geo.airports_attribute_log AS past_row
+    SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+    WHERE past_row.code = NEW.code AND past_row.valid_from = NEW.created_at
+    AND past_row.valid_to > statement_timestamp();
+  END IF;
   RETURN NULL;
 END
 $function$;
@@ -262,7 +287,7 @@ BEGIN
       WHEN 'elevation' THEN ended.elevation::pg_catalog.text
       WHEN 'opened' THEN ended.opened::pg_catalog.text
       WHEN 'position' THEN ended."position"::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
     coalesce(entry.valid_to, ended.created_at),
     greatest((SELECT clock_timestamp()), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),
@@ -332,7 +357,7 @@ BEGIN
       WHEN 'elevation' THEN ended.elevation::pg_catalog.text
       WHEN 'opened' THEN ended.opened::pg_catalog.text
       WHEN 'position' THEN ended."position"::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
     coalesce(entry.valid_to, ended.created_at),
     greatest(least((SELECT clock_timestamp()), again.created_at), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),
@@ -407,7 +432,7 @@ LANGUAGE plpgsql VOLATILE
 AS $function$
 BEGIN
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1
-     AND TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+     AND (TG_OP OPERATOR(pg_catalog.=) 'INSERT' OR TG_OP OPERATOR(pg_catalog.=) 'UPDATE') THEN
     RETURN NULL;
   END IF;
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
@@ -430,7 +455,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.code, held.attribute, held.value
 FROM geo.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) IS 'Attributes of geo.airports that had a value at an instant';
@@ -442,7 +468,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.code, held.attribute, held.value
 FROM api.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION api.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.airports_attributes_as_of(timestamp with time zone) TO reader;
@@ -453,7 +480,7 @@ COMMENT ON FUNCTION api.airports_attributes_as_of(timestamp with time zone) IS '
 CREATE TRIGGER airports_settle_insert
 AFTER INSERT ON geo.airports
 FOR EACH ROW
-WHEN (NEW.created_at NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp())
+WHEN (NEW.created_at NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp() OR NEW.created_via <> session_user)
 EXECUTE FUNCTION geo.airports_settle_insert();
 
 -- create trigger airports_keep_creation on geo.airports

@@ -47,7 +47,7 @@ SET bytea_output = 'hex'
 SET lc_monetary = 'C'
 AS $function$
 BEGIN
-  RETURN value::pg_catalog.text;
+  RETURN CASE WHEN value IS DISTINCT FROM NULL THEN pg_catalog.format('%s', value) END;
 END
 $function$;
 COMMENT ON FUNCTION geo.airports_attribute_text(anyelement) IS 'The text of an attribute of geo.airports, whatever the session is set to';
@@ -58,7 +58,7 @@ WITH (security_invoker = false) AS
 SELECT entity.id, held.attribute, held.value
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('up', entity.up::text),
   ('down', entity.down::text)
 ) AS held (attribute, value)
@@ -78,7 +78,7 @@ SELECT
   NULL::text AS closed_by, NULL::text AS closed_via
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (VALUES
-  (NULL::text, NULL::text),
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('up', entity.up::text),
   ('down', entity.down::text)
 ) AS held (attribute, value)
@@ -95,7 +95,7 @@ SELECT
   log.id, log.attribute, log.value,
   log.valid_from, log.valid_to, log.changed_by, log.changed_via, log.closed_by, log.closed_via
 FROM geo.airports_attribute_log AS log
-WHERE log.value IS NOT NULL;
+WHERE log.value IS NOT NULL AND log.attribute = ANY (ARRAY['up', 'down']::text[]);
 COMMENT ON VIEW geo.airports_attribute_history IS 'Values that attributes of geo.airports have and had, one a row';
 COMMENT ON COLUMN geo.airports_attribute_history.attribute IS 'Name of the attribute';
 COMMENT ON COLUMN geo.airports_attribute_history.value IS 'Its value as text';
@@ -116,25 +116,50 @@ AS $function$
 <<settle>>
 DECLARE
   ended timestamp with time zone;
+  changed timestamp with time zone;
+  begun timestamp with time zone;
+  actor pg_catalog.text;
 BEGIN
   -- The row was stamped before it waited for the one that had its key; that one may have ended later.
-  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended, and is found
-  -- by its place, for what ended still shows under the key. A stamp of another time than the statement's is not
-  -- the database's.
-  IF current_setting('transaction_isolation') = 'read committed'
+  SELECT max(past_row.valid_to) INTO settle.ended
+  FROM geo.airports_attribute_log AS past_row
+  WHERE past_row.id = NEW.id AND past_row.valid_to > NEW.created_at;
+  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended. A stamp of
+  -- another time than the statement's, or of another session, is not the database's.
+  IF settle.ended IS NULL
+     AND current_setting('transaction_isolation') = 'read committed'
      AND NEW.created_at BETWEEN statement_timestamp() AND clock_timestamp()
+     AND NEW.created_via = session_user
   THEN
-    SELECT max(past.valid_to) INTO settle.ended
-    FROM geo.airports AS inserted
-    JOIN geo.airports_attribute_log AS past ON past.id = inserted.id
-    WHERE inserted.ctid = NEW.ctid AND past.valid_to > NEW.created_at;
-    IF settle.ended IS NULL THEN
-      RETURN NULL;
-    END IF;
+    RETURN NULL;
   END IF;
+  settle.actor := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END;
+  -- What the statement itself has changed already, in another trigger, began just before that.
+  SELECT min(past_row.valid_to) INTO settle.changed
+  FROM geo.airports_attribute_log AS past_row
+  WHERE past_row.id = NEW.id AND past_row.valid_from = NEW.created_at
+    AND past_row.valid_to > statement_timestamp();
+  settle.begun := coalesce(
+    settle.changed - interval '1 microsecond',
+    greatest(clock_timestamp(), settle.ended)
+  );
+  -- The beginning tells the row from the one that had its key, which stricter levels still see.
   UPDATE geo.airports AS inserted
-  SET created_at = greatest(clock_timestamp(), settle.ended)
-  WHERE inserted.ctid = NEW.ctid;
+  SET created_at = settle.begun, created_by = settle.actor, created_via = session_user
+  WHERE inserted.id = NEW.id AND inserted.created_at = NEW.created_at;
+  IF settle.changed IS NOT NULL THEN
+    UPDATE geo.airports_attribute_log AS past_row
+    SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+    WHERE past_row.id = NEW.id AND past_row.valid_from = NEW.created_at
+    AND past_row.valid_to > statement_timestamp();
+  END IF;
   RETURN NULL;
 END
 $function$;
@@ -174,6 +199,7 @@ SET enable_seqscan = 'off'
 SET jit = 'off'
 AS $function$
 BEGIN
+  WITH reading AS MATERIALIZED (SELECT clock_timestamp() AS instant)
   INSERT INTO geo.airports_attribute_log (
     id, attribute, value, open,
     valid_from, valid_to, operation, changed_by, changed_via, closed_by, closed_via
@@ -184,13 +210,20 @@ BEGIN
     CASE ended.attribute
       WHEN 'up' THEN ended.up::pg_catalog.text
       WHEN 'down' THEN ended.down::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
-    coalesce(entry.valid_to, ended.created_at),
-    greatest((SELECT clock_timestamp()), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),
+    CASE WHEN row_number() OVER turns = 1 THEN coalesce(entry.valid_to, ended.created_at) ELSE greatest((SELECT instant FROM reading), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond') + (row_number() OVER turns - 1) * interval '1 microsecond' - interval '1 microsecond' END,
+    greatest((SELECT instant FROM reading), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond') + (row_number() OVER turns - 1) * interval '1 microsecond',
     'UPDATE',
-    coalesce(entry.closed_by, ended.created_by),
-    coalesce(entry.closed_via, ended.created_via),
+    CASE WHEN row_number() OVER turns = 1 THEN coalesce(entry.closed_by, ended.created_by) ELSE (SELECT CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END) END,
+    CASE WHEN row_number() OVER turns = 1 THEN coalesce(entry.closed_via, ended.created_via) ELSE session_user END,
     (SELECT CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
     THEN coalesce(
       pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
@@ -217,7 +250,8 @@ BEGIN
     WHERE log.id = ended.id AND log.attribute = ended.attribute AND log.valid_to > ended.created_at
     ORDER BY log.valid_to DESC
     LIMIT 1
-  ) AS entry ON true;
+  ) AS entry ON true
+  WINDOW turns AS (PARTITION BY ended.id, ended.attribute ORDER BY ended.row_number);
   RETURN NULL;
 END
 $function$;
@@ -251,7 +285,7 @@ BEGIN
     CASE ended.attribute
       WHEN 'up' THEN ended.up::pg_catalog.text
       WHEN 'down' THEN ended.down::pg_catalog.text
-    END,
+    END COLLATE pg_catalog."default",
     false,
     coalesce(entry.valid_to, ended.created_at),
     greatest(least((SELECT clock_timestamp()), again.created_at), coalesce(entry.valid_to, ended.created_at) + interval '1 microsecond'),
@@ -324,7 +358,7 @@ LANGUAGE plpgsql VOLATILE
 AS $function$
 BEGIN
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1
-     AND TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+     AND (TG_OP OPERATOR(pg_catalog.=) 'INSERT' OR TG_OP OPERATOR(pg_catalog.=) 'UPDATE') THEN
     RETURN NULL;
   END IF;
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
@@ -347,7 +381,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.id, held.attribute, held.value
 FROM geo.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) IS 'Attributes of geo.airports that had a value at an instant';
@@ -356,7 +391,7 @@ COMMENT ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) IS '
 CREATE TRIGGER airports_settle_insert
 AFTER INSERT ON geo.airports
 FOR EACH ROW
-WHEN (NEW.created_at NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp())
+WHEN (NEW.created_at NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp() OR NEW.created_via <> session_user)
 EXECUTE FUNCTION geo.airports_settle_insert();
 
 -- create trigger airports_keep_creation on geo.airports

@@ -46,7 +46,7 @@ SET bytea_output = 'hex'
 SET lc_monetary = 'C'
 AS $function$
 BEGIN
-  RETURN value::pg_catalog.text;
+  RETURN CASE WHEN value IS DISTINCT FROM NULL THEN pg_catalog.format('%s', value) END;
 END
 $function$;
 COMMENT ON FUNCTION geo.airports_attribute_text(anyelement) IS 'The text of an attribute of geo.airports, whatever the session is set to';
@@ -57,10 +57,12 @@ WITH (security_invoker = false) AS
 SELECT entity.id, held.attribute, held.value
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (
-  VALUES
-  (NULL::text, NULL::text),
+  SELECT declared.attribute, declared.value FROM (VALUES
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('icao', entity.icao::text),
   ('doc', entity.doc::text)
+  ) AS declared (attribute, value)
+  WHERE NOT entity.extra ? declared.attribute
   UNION ALL
   SELECT given.key, coalesce(given.value #>> '{}', 'null') FROM jsonb_each(entity.extra) AS given
 ) AS held (attribute, value)
@@ -80,10 +82,12 @@ SELECT
   NULL::text AS closed_by, NULL::text AS closed_via
 FROM geo.airports AS entity
 CROSS JOIN LATERAL (
-  VALUES
-  (NULL::text, NULL::text),
+  SELECT declared.attribute, declared.value FROM (VALUES
+  (NULL::text, NULL::text COLLATE pg_catalog."default"),
   ('icao', entity.icao::text),
   ('doc', entity.doc::text)
+  ) AS declared (attribute, value)
+  WHERE NOT entity.extra ? declared.attribute
   UNION ALL
   SELECT given.key, coalesce(given.value #>> '{}', 'null') FROM jsonb_each(entity.extra) AS given
 ) AS held (attribute, value)
@@ -100,7 +104,7 @@ SELECT
   log.id, log.attribute, CASE WHEN log.open THEN coalesce(log.value::jsonb #>> '{}', 'null') ELSE log.value END,
   log.valid_from, log.valid_to, log.changed_by, log.changed_via, log.closed_by, log.closed_via
 FROM geo.airports_attribute_log AS log
-WHERE log.value IS NOT NULL;
+WHERE log.value IS NOT NULL AND (log.open OR log.attribute = ANY (ARRAY['icao', 'doc']::text[]));
 COMMENT ON VIEW geo.airports_attribute_history IS 'Values that attributes of geo.airports have and had, one a row';
 COMMENT ON COLUMN geo.airports_attribute_history.attribute IS 'Name of the attribute';
 COMMENT ON COLUMN geo.airports_attribute_history.value IS 'Its value as text';
@@ -121,25 +125,50 @@ AS $function$
 <<settle>>
 DECLARE
   ended timestamp with time zone;
+  changed timestamp with time zone;
+  begun timestamp with time zone;
+  actor pg_catalog.text;
 BEGIN
   -- The row was stamped before it waited for the one that had its key; that one may have ended later.
-  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended, and is found
-  -- by its place, for what ended still shows under the key. A stamp of another time than the statement's is not
-  -- the database's.
-  IF current_setting('transaction_isolation') = 'read committed'
+  SELECT max(past_row.valid_to) INTO settle.ended
+  FROM geo.airports_attribute_log AS past_row
+  WHERE past_row.id = NEW.id AND past_row.valid_to > NEW.created_at;
+  -- Only READ COMMITTED sees what was committed meanwhile: elsewhere the row begins now, whatever ended. A stamp of
+  -- another time than the statement's, or of another session, is not the database's.
+  IF settle.ended IS NULL
+     AND current_setting('transaction_isolation') = 'read committed'
      AND NEW.created_at BETWEEN statement_timestamp() AND clock_timestamp()
+     AND NEW.created_via = session_user
   THEN
-    SELECT max(past.valid_to) INTO settle.ended
-    FROM geo.airports AS inserted
-    JOIN geo.airports_attribute_log AS past ON past.id = inserted.id
-    WHERE inserted.ctid = NEW.ctid AND past.valid_to > NEW.created_at;
-    IF settle.ended IS NULL THEN
-      RETURN NULL;
-    END IF;
+    RETURN NULL;
   END IF;
+  settle.actor := CASE WHEN pg_catalog.current_setting('request.jwt.claims', true) OPERATOR(pg_catalog.<>) ''
+    THEN coalesce(
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'sub',
+      pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.json OPERATOR(pg_catalog.->>) 'role',
+      session_user
+    )
+    ELSE session_user
+  END;
+  -- What the statement itself has changed already, in another trigger, began just before that.
+  SELECT min(past_row.valid_to) INTO settle.changed
+  FROM geo.airports_attribute_log AS past_row
+  WHERE past_row.id = NEW.id AND past_row.valid_from = NEW.created_at
+    AND past_row.valid_to > statement_timestamp();
+  settle.begun := coalesce(
+    settle.changed - interval '1 microsecond',
+    greatest(clock_timestamp(), settle.ended)
+  );
+  -- The beginning tells the row from the one that had its key, which stricter levels still see.
   UPDATE geo.airports AS inserted
-  SET created_at = greatest(clock_timestamp(), settle.ended)
-  WHERE inserted.ctid = NEW.ctid;
+  SET created_at = settle.begun, created_by = settle.actor, created_via = session_user
+  WHERE inserted.id = NEW.id AND inserted.created_at = NEW.created_at;
+  IF settle.changed IS NOT NULL THEN
+    UPDATE geo.airports_attribute_log AS past_row
+    SET valid_from = settle.begun, changed_by = settle.actor, changed_via = session_user
+    WHERE past_row.id = NEW.id AND past_row.valid_from = NEW.created_at
+    AND past_row.valid_to > statement_timestamp();
+  END IF;
   RETURN NULL;
 END
 $function$;
@@ -196,7 +225,7 @@ BEGIN
       ELSE CASE ended.attribute
       WHEN 'icao' THEN ended.icao::pg_catalog.text
       WHEN 'doc' THEN ended.doc::pg_catalog.text
-    END
+    END COLLATE pg_catalog."default"
     END,
     ended.extra ? ended.attribute OR ended.attribute <> ALL (ARRAY['icao', 'doc']),
     coalesce(entry.valid_to, ended.created_at),
@@ -217,20 +246,20 @@ BEGIN
     SELECT
       old_row.*,
       unnest(array_remove(ARRAY[
-        CASE WHEN old_row.icao IS DISTINCT FROM new_row.icao
-          AND NOT (old_row.extra ? 'icao' AND record_image_eq(ROW(moved.icao), ROW(new_row.icao))) THEN 'icao' END,
-        CASE WHEN record_image_ne(ROW(old_row.doc), ROW(new_row.doc))
-          AND NOT (old_row.extra ? 'doc' AND record_image_eq(ROW(moved.doc), ROW(new_row.doc))) THEN 'doc' END
+        CASE WHEN old_row.icao IS DISTINCT FROM new_row.icao AND NOT old_row.extra ? 'icao' THEN 'icao' END,
+        CASE WHEN record_image_ne(ROW(old_row.doc), ROW(new_row.doc)) AND NOT old_row.extra ? 'doc' THEN 'doc' END
       ]::pg_catalog.text[], NULL) || CASE WHEN record_image_ne(ROW(old_row.extra), ROW(new_row.extra)) THEN ARRAY(
         SELECT key FROM jsonb_object_keys(old_row.extra || new_row.extra) AS key
-        WHERE (old_row.extra -> key)::pg_catalog.text IS DISTINCT FROM (new_row.extra -> key)::pg_catalog.text AND key <> ALL (ARRAY['icao', 'doc'])
+        WHERE (old_row.extra -> key)::pg_catalog.text IS DISTINCT FROM (new_row.extra -> key)::pg_catalog.text
+          AND NOT (old_row.extra ? key AND NOT new_row.extra ? key AND key = ANY (ARRAY['icao', 'doc']) AND (
+            (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1 AND pg_catalog.current_setting('role') OPERATOR(pg_catalog.=) 'warehouse_owner') OR old_row.extra ->> key IS NOT DISTINCT FROM CASE key
+      WHEN 'icao' THEN new_row.icao::pg_catalog.text
+      WHEN 'doc' THEN new_row.doc::pg_catalog.text
+    END COLLATE pg_catalog."default"
+          ))
       ) END) AS attribute
     FROM old_rows AS old_row
     JOIN new_rows AS new_row ON new_row.id = old_row.id
-    LEFT JOIN LATERAL (
-      SELECT * FROM jsonb_populate_record(NULL::geo.airports, old_row.extra)
-      WHERE record_image_ne(ROW(old_row.extra), ROW(new_row.extra)) AND old_row.extra ?| ARRAY['icao', 'doc']
-    ) AS moved ON true
   ) AS ended
   LEFT JOIN LATERAL (
     SELECT log.valid_to, log.closed_by, log.closed_via
@@ -274,7 +303,7 @@ BEGIN
       ELSE CASE ended.attribute
       WHEN 'icao' THEN ended.icao::pg_catalog.text
       WHEN 'doc' THEN ended.doc::pg_catalog.text
-    END
+    END COLLATE pg_catalog."default"
     END,
     ended.extra ? ended.attribute OR ended.attribute <> ALL (ARRAY['icao', 'doc']),
     coalesce(entry.valid_to, ended.created_at),
@@ -295,12 +324,9 @@ BEGIN
     SELECT
       old_row.*,
       unnest(array_remove(ARRAY[
-        CASE WHEN old_row.icao IS DISTINCT FROM NULL THEN 'icao' END,
-        CASE WHEN old_row.doc IS DISTINCT FROM NULL THEN 'doc' END
-      ]::pg_catalog.text[], NULL) || ARRAY(
-        SELECT key FROM jsonb_object_keys(old_row.extra) AS key
-        WHERE key <> ALL (ARRAY['icao', 'doc']) OR to_jsonb(old_row) ->> key IS NULL
-      )) AS attribute
+        CASE WHEN old_row.icao IS DISTINCT FROM NULL AND NOT old_row.extra ? 'icao' THEN 'icao' END,
+        CASE WHEN old_row.doc IS DISTINCT FROM NULL AND NOT old_row.extra ? 'doc' THEN 'doc' END
+      ]::pg_catalog.text[], NULL) || ARRAY(SELECT jsonb_object_keys(old_row.extra))) AS attribute
     FROM old_rows AS old_row
   ) AS ended
   LEFT JOIN LATERAL (
@@ -354,16 +380,38 @@ DECLARE
   declared constant pg_catalog.text[] := ARRAY['icao', 'doc']::pg_catalog.text[];
   reserved constant pg_catalog.text[] := ARRAY['id', 'created_at', 'created_by', 'created_via', 'extra']::pg_catalog.text[];
   columns constant pg_catalog.text[] := ARRAY['icao', 'doc'];
+  held pg_catalog.jsonb := '{}';
+  assigned pg_catalog.text[] := '{}';
+  moved pg_catalog.jsonb;
   refused pg_catalog.text;
 BEGIN
-  IF jsonb_typeof(NEW.extra) IS DISTINCT FROM 'object' OR NOT NEW.extra ?| (reserved || columns) THEN
+  IF jsonb_typeof(NEW.extra) IS DISTINCT FROM 'object' THEN
+    RETURN NEW;
+  END IF;
+  IF TG_OP = 'UPDATE' THEN
+    held := OLD.extra;
+  END IF;
+  IF NEW.extra <> held THEN
+    -- Such a name could never be declared, and would not fit into the index of the log.
+    SELECT key INTO refused
+    FROM jsonb_object_keys(NEW.extra) AS key
+    WHERE octet_length(key) > 63 AND NOT held ? key
+    LIMIT 1;
+    IF FOUND THEN
+      RAISE EXCEPTION USING
+        ERRCODE = 'name_too_long',
+        MESSAGE = format('an attribute of geo.airports has a name of at most 63 bytes, not %s…', left(refused, 40)),
+        HINT = 'Name the attribute shorter.';
+    END IF;
+  END IF;
+  IF NOT NEW.extra ?| (reserved || columns) THEN
     RETURN NEW;
   END IF;
   -- A column that is no longer declared, but still there, is not filled: it waits for its removal.
   SELECT given.key INTO refused
   FROM jsonb_each(NEW.extra) AS given
   WHERE given.key = ANY (reserved || columns) AND given.key <> ALL (declared)
-    AND (TG_OP = 'INSERT' OR given.value IS DISTINCT FROM OLD.extra -> given.key)
+    AND given.value IS DISTINCT FROM held -> given.key
   ORDER BY given.key
   LIMIT 1;
   IF FOUND THEN
@@ -372,12 +420,24 @@ BEGIN
       MESSAGE = format('%s is a column of geo.airports that takes no value from extra', refused),
       HINT = 'Name the attribute otherwise.';
   END IF;
-  NEW := jsonb_populate_record(NEW, (
-    SELECT jsonb_object_agg(given.key, given.value)
-    FROM jsonb_each(NEW.extra) AS given
-    WHERE given.key = ANY (declared)
-  ));
-  NEW.extra := NEW.extra - declared;
+  IF TG_OP = 'UPDATE' THEN
+    assigned := array_remove(ARRAY[
+      CASE WHEN record_image_ne(ROW(NEW.icao), ROW(OLD.icao)) THEN 'icao' END,
+      CASE WHEN record_image_ne(ROW(NEW.doc), ROW(OLD.doc)) THEN 'doc' END
+    ]::pg_catalog.text[], NULL);
+    -- Only a migration sends statements as the owner role; foreign keys act as that within a trigger.
+    IF current_user = 'warehouse_owner' AND pg_trigger_depth() = 1 THEN
+      held := '{}';
+    END IF;
+  END IF;
+  SELECT jsonb_object_agg(given.key, given.value) INTO moved
+  FROM jsonb_each(NEW.extra) AS given
+  WHERE given.key = ANY (declared) AND given.key <> ALL (assigned) AND given.value IS DISTINCT FROM held -> given.key;
+  IF moved IS NOT NULL THEN
+    NEW := jsonb_populate_record(NEW, moved);
+    assigned := assigned || ARRAY(SELECT jsonb_object_keys(moved));
+  END IF;
+  NEW.extra := NEW.extra - assigned;
   RETURN NEW;
 END
 $function$;
@@ -391,7 +451,7 @@ LANGUAGE plpgsql VOLATILE
 AS $function$
 BEGIN
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1
-     AND TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+     AND (TG_OP OPERATOR(pg_catalog.=) 'INSERT' OR TG_OP OPERATOR(pg_catalog.=) 'UPDATE') THEN
     RETURN NULL;
   END IF;
   IF current_user OPERATOR(pg_catalog.=) 'warehouse_owner' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
@@ -414,7 +474,8 @@ LANGUAGE sql STABLE
 AS $function$
 SELECT held.id, held.attribute, held.value
 FROM geo.airports_attribute_history AS held
-WHERE held.valid_from <= airports_attributes_as_of.at AND (held.valid_to > airports_attributes_as_of.at OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) airports_attributes_as_of.at
+  AND (held.valid_to OPERATOR(pg_catalog.>) airports_attributes_as_of.at OR held.valid_to IS NULL)
 $function$;
 REVOKE ALL ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) FROM PUBLIC;
 COMMENT ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) IS 'Attributes of geo.airports that had a value at an instant';
@@ -423,7 +484,7 @@ COMMENT ON FUNCTION geo.airports_attributes_as_of(timestamp with time zone) IS '
 CREATE TRIGGER airports_settle_insert
 AFTER INSERT ON geo.airports
 FOR EACH ROW
-WHEN (NEW.created_at NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp())
+WHEN (NEW.created_at NOT BETWEEN clock_timestamp() - interval '50 microseconds' AND clock_timestamp() OR NEW.created_via <> session_user)
 EXECUTE FUNCTION geo.airports_settle_insert();
 
 -- create trigger airports_keep_creation on geo.airports

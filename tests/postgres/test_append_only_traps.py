@@ -180,8 +180,8 @@ def test_update_that_changes_nothing_returns_its_row_and_leaves_its_version(stag
 
 
 @pytest.mark.parametrize("name", ["aa_keep", "zz_keep"])
-def test_stranger_that_takes_a_change_back_leaves_no_gap(stage: Stage, world: int, name: str) -> None:
-    """Whether there is a version is decided once, when the row is stamped; whatever runs later does not split it."""
+def test_stranger_that_takes_a_change_back_leaves_no_version(stage: Stage, world: int, name: str) -> None:
+    """Triggers fire by name, and a row is stamped after all that may change it."""
     stage.run("INSERT INTO geo.things (world, k, a) VALUES (%s, 1, 'x')", world)
     stage.run(
         f"""
@@ -195,7 +195,45 @@ def test_stranger_that_takes_a_change_back_leaves_no_gap(stage: Stage, world: in
     finally:
         stage.run(f"DROP TRIGGER {name} ON geo.things")
     found = versions(stage, "a", "geo.things_versions", f"world = {world}")
-    assert found == [("x",)] * (1 if name == "aa_keep" else 2)
+    assert found == [("x",)]
+
+
+def test_delete_in_a_statement_that_makes_the_row_again_closes_before_that(stage: Stage, world: int) -> None:
+    stage.run("INSERT INTO geo.things (world, k, a) VALUES (%s, 1, 'x')", world)
+    stage.run(
+        f"""
+        WITH gone AS (DELETE FROM geo.things WHERE world = {world} RETURNING k)
+        INSERT INTO geo.things (world, k, a) SELECT {world}, k, 'y' FROM gone
+        """
+    )
+    found = versions(stage, "a, operation", "geo.things_versions", f"world = {world}")
+    assert found == [("x", "DELETE"), ("y", None)]
+
+
+@pytest.mark.parametrize("then", ["", "UPDATE geo.things SET a = 'z' WHERE world = OLD.world;"])
+@pytest.mark.parametrize("last", ["", "DELETE FROM geo.things WHERE world = OLD.world;"])
+def test_delete_whose_trigger_makes_the_row_again_closes_before_all_of_that(
+    stage: Stage, world: int, then: str, last: str
+) -> None:
+    stage.run("INSERT INTO geo.things (world, k, a) VALUES (%s, 1, 'x')", world)
+    stage.run(
+        f"""
+        CREATE OR REPLACE FUNCTION public.again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF OLD.a = 'x' THEN
+            INSERT INTO geo.things (world, k, a) VALUES (OLD.world, OLD.k, 'y'); {then} {last}
+          END IF;
+          RETURN NULL;
+        END $$;
+        CREATE TRIGGER again AFTER DELETE ON geo.things FOR EACH ROW EXECUTE FUNCTION public.again()
+        """
+    )
+    try:
+        stage.run("DELETE FROM geo.things WHERE world = %s", world)
+    finally:
+        stage.run("DROP TRIGGER again ON geo.things")
+    found = versions(stage, "a", "geo.things_versions", f"world = {world}")
+    assert found == [("x",), ("y",), ("z",)][: 3 if then else 2]
+    assert bool(stage.rows("SELECT FROM geo.things WHERE world = %s", world)) is not bool(last)
 
 
 def test_delete_closes_after_the_version_began_however_early_its_statement(stage: Stage, world: int) -> None:
@@ -276,6 +314,42 @@ def test_as_of_is_one_plain_select_that_filters_reach(stage: Stage, world: int) 
     )
     assert "Function Scan" not in plan
     assert "things_pkey" in plan
+
+
+def test_what_a_session_has_on_its_path_does_not_run_when_it_reads_the_past(stage: Stage, world: int) -> None:
+    """Bodies in SQL are parsed in the session that calls them."""
+    stage.run("INSERT INTO geo.things (world, k, a) VALUES (%s, 1, 'x')", world)
+    stage.run("UPDATE geo.things SET a = 'y' WHERE world = %s", world)
+    instant = stage.now()
+    operators = {"timestamptz": ("<=", ">"), "text": ("=", "<>"), "integer": ("=",)}
+    planted = [
+        f"CREATE FUNCTION evil.planted_{type_}({type_}, {type_}) RETURNS boolean LANGUAGE plpgsql"
+        " AS $$ BEGIN RAISE 'planted'; END $$;"
+        + "".join(
+            f"CREATE OPERATOR evil.{name} (leftarg = {type_}, rightarg = {type_}, function = evil.planted_{type_});"
+            for name in names
+        )
+        for type_, names in operators.items()
+    ]
+    query = """
+        SELECT 'as of', a, NULL FROM {schema}.things_as_of(%s) AS t WHERE world OPERATOR(pg_catalog.=) %s
+        UNION ALL
+        SELECT operation, old_value, new_value FROM {schema}.things_diff(%s, 1)
+        """
+    with psycopg.connect(stage.database.url) as session:
+        expected = [("as of", "y", None)]
+        for schema in ("geo", "api"):
+            given = [instant, world, world]
+            before = session.execute(sql(query.replace("{schema}", schema)), given).fetchall()
+            assert before[:1] == expected
+            assert ("UPDATE", "x", "y") in before
+            with session.transaction(force_rollback=True):
+                session.execute(sql("CREATE SCHEMA evil; " + "".join(planted)))
+                session.execute("CREATE DOMAIN evil.text AS pg_catalog.text CHECK (false)")
+                session.execute("SET LOCAL search_path = evil, pg_catalog")
+                with pytest.raises(psycopg.errors.RaiseException, match="planted"), session.transaction():
+                    session.execute("SELECT 'x'::pg_catalog.text = 'y'::pg_catalog.text")
+                assert session.execute(sql(query.replace("{schema}", schema)), given).fetchall() == before
 
 
 def test_merge_through_the_table_and_where_postgres_can_through_the_view(stage: Stage, world: int) -> None:

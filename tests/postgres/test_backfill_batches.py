@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -109,6 +110,94 @@ def test_values_that_do_not_fit_are_told_before_anything_is_done(any_database: S
         settle(any_database, session, things(SIZE))
         sizes = eye.execute("SELECT size FROM geo.things ORDER BY id").fetchall()
         assert sizes == [(1,), (2,), (None,), (4,), (4,)]
+
+
+LOSSES = [
+    ("numeric(4,1)", '"3.14"'),
+    ("numeric(4,1)[]", '["1.5", "3.14"]'),
+    ("numeric(4,1)[]", '"{1.5,3.14}"'),
+    ("geo.tenths", "3.14"),
+    ("geo.tenths", '"3.14"'),
+    ("real", '"16777217"'),
+    ("real", "16777217"),
+    ("double precision", '"0.12345678901234567890"'),
+    ("oid", "-1"),
+    ("money", '"1.005"'),
+    ("money", "1.005"),
+    ('"char"', '"no"'),
+    ("name", f'"{"n" * 64}"'),
+    ("date", '"2024-01-01 10:00"'),
+    ("date", '"today"'),
+    ("date", "20240101.5"),
+    ("timestamp", '"2024-01-01 10:00+05"'),
+    ("timestamp", '"2024-01-01 10:00:00.1234567"'),
+    ("timestamp(0)", '"2024-01-01 10:00:00.7"'),
+    ("timestamptz(0)", '"2024-01-01 10:00:00.7Z"'),
+    ("time", '"2024-01-01 10:00"'),
+    ("time", '"10:00+05"'),
+    ("time(0)", '"10:00:00.7"'),
+    ("timetz(0)", '"10:00:00.7+05"'),
+    ("interval(0)", '"1.7 seconds"'),
+    ("interval day", '"1 day 10:00"'),
+    ("varchar(3)", '"long"'),
+    ("char(3)", '"long"'),
+    ("bit(3)", '"1010"'),
+    ("varbit(3)", '"1010"'),
+]
+
+OTHER_SPELLINGS = [
+    ("numeric(4,1)", '"3.10"', "3.1"),
+    ("numeric(4,1)", "3.10", "3.1"),
+    ("numeric(4,1)[]", '["1.50", null, 3]', "{1.5,NULL,3.0}"),
+    ("numeric(4,1)[]", '"{1.50,NULL}"', "{1.5,NULL}"),
+    ("geo.tenths", '"1e1"', "10.0"),
+    ("real", '"0.10"', "0.1"),
+    ("double precision", '"NaN"', "NaN"),
+    ("money", '"$1,000.50"', "$1,000.50"),
+    ('"char"', '"n"', "n"),
+    ("date", '"Jan 1, 2024"', "2024-01-01"),
+    ("date", '"2024-01-01 00:00"', "2024-01-01"),
+    ("date", '"infinity"', "infinity"),
+    ("timestamp", '"2024-01-01 10:00"', "2024-01-01 10:00:00"),
+    ("timestamp", '"2024-01-01T10:00:00.500Z"', "2024-01-01 10:00:00.5"),
+    ("time", '"10:00 pm"', "22:00:00"),
+    ("timetz", '"10:00+05"', "10:00:00+05"),
+    ("interval(0)", '"P1DT2S"', "1 day 00:00:02"),
+    ("varchar(3)", '"abc "', "abc"),
+    ("boolean", '"yes"', "true"),
+    ("integer", '" 7 "', "7"),
+    ("text", "1.50", "1.50"),
+]
+
+
+def hold(eye: psycopg.Connection, values: Sequence[str]) -> None:
+    """Give a row the undeclared attributes v0, v1 and so on, each a value that is written as JSON."""
+    eye.execute("CREATE DOMAIN geo.tenths AS numeric(4,1)")
+    extra = ", ".join(f'"v{number}": {value}' for number, value in enumerate(values))
+    eye.execute("INSERT INTO geo.things (extra) VALUES (%s::jsonb)", [f"{{{extra}}}"])
+
+
+def test_what_a_type_would_shorten_round_or_cut_is_told_ahead(any_database: ScratchDatabase) -> None:
+    columns = [{"name": f"v{number}", "type": type_} for number, (type_, _) in enumerate(LOSSES)]
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
+        settle(any_database, session, things())
+        hold(eye, [value for _, value in LOSSES])
+        found = plan(any_database, session, things(*columns))
+        told = [finding.path for findings in found.diagnostics.values() for finding in findings]
+        assert told == [f"spec.columns[v{number}].type" for number in range(len(LOSSES))]
+        assert said(found).count("1 row holds a value of the attribute so far that does not fit") == len(LOSSES)
+        assert not found.migrations
+
+
+def test_other_spellings_of_the_same_move(any_database: ScratchDatabase) -> None:
+    columns = [{"name": f"v{number}", "type": type_} for number, (type_, _, _) in enumerate(OTHER_SPELLINGS)]
+    with open_session(any_database) as session, psycopg.connect(any_database.url, autocommit=True) as eye:
+        settle(any_database, session, things())
+        hold(eye, [value for _, value, _ in OTHER_SPELLINGS])
+        settle(any_database, session, things(*columns))
+        texts = ", ".join(f"{column['name']}::text" for column in columns)
+        (moved,) = eye.execute(sql(f"SELECT {texts} FROM geo.things")).fetchall()
+        assert moved == tuple(meant for _, _, meant in OTHER_SPELLINGS)
 
 
 def test_values_that_break_a_check_are_told_before_anything_is_done(any_database: ScratchDatabase) -> None:

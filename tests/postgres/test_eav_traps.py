@@ -217,7 +217,7 @@ def test_extra_is_an_object(stage: Stage, value: str) -> None:
 
 
 def test_strange_names_in_extra_are_attributes_like_others(stage: Stage) -> None:
-    names = ["", " ", "ünï→", "a'b\"c", "%s", "x" * 200, "{name}", "select"]
+    names = ["", " ", "ünï→", "a'b\"c", "%s", "x" * 63, "{name}", "select"]
     key = inserted(stage, "free")
     for name in names:
         stage.run("UPDATE geo.free SET extra = extra || jsonb_build_object(%s::text, 1) WHERE id = %s", name, key)

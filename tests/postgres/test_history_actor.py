@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from playground.postgres import PostgresServer
-from tests.corpus.world import sql
+from tests.corpus.world import WRITER, sql
 from tests.postgres.history_world import PAST, Stage, staged
 
 BOOKKEEPING = {
@@ -86,7 +86,8 @@ def test_claims_that_are_no_json_write_nothing(stage: Stage, session: psycopg.Co
     assert [span.value for span in stage.spans(world, 1)] == ["x"]
 
 
-def test_stamp_that_an_insert_brings_is_put_right(stage: Stage, session: psycopg.Connection) -> None:
+def test_stamp_that_an_insert_into_the_table_brings_is_put_right(stage: Stage, session: psycopg.Connection) -> None:
+    """Only the owner role and superusers write the table itself; settled is what is not of now or of their session."""
     world, login = next(stage.worlds), stage.database.owner
     at, by, via = BOOKKEEPING[stage.type]
     began = stage.now()
@@ -94,17 +95,61 @@ def test_stamp_that_an_insert_brings_is_put_right(stage: Stage, session: psycopg
         sql(
             f"INSERT INTO geo.things (world, k, a, {at}, {by}, {via}) VALUES"
             f" ({world}, 1, 'x', '2001-01-01', 'mallory', 'mallory'), ({world}, 2, 'x', 'infinity', DEFAULT, DEFAULT),"
-            f" ({world}, 3, 'x', '-infinity', DEFAULT, DEFAULT), ({world}, 4, 'x', DEFAULT, 'mallory', DEFAULT)"
+            f" ({world}, 3, 'x', '-infinity', DEFAULT, DEFAULT), ({world}, 4, 'x', DEFAULT, 'mallory', 'mallory')"
         )
     )
     with session.cursor().copy(sql(f"COPY geo.things (world, k, a, {at}, {by}, {via}) FROM STDIN")) as copy:
         copy.write_row((world, 5, "x", "2001-01-01", "mallory", "mallory"))
-        copy.write_row((world, 6, "x", "2101-01-01", login, login))
+        copy.write_row((world, 6, "x", "2101-01-01", "mallory", login))
+    session.execute(
+        sql(
+            f"""
+            MERGE INTO geo.things USING (VALUES (7, '2001-01-01'), (8, '2101-01-01')) AS given (k, at)
+            ON things.world = {world} AND things.k = given.k
+            WHEN NOT MATCHED THEN INSERT (world, k, a, {at}, {by}, {via})
+            VALUES ({world}, given.k, 'x', given.at::timestamptz, 'mallory', 'mallory')
+            """
+        )
+    )
     ended = stage.now()
-    for key in range(1, 7):
+    for key in range(1, 9):
         (span,) = stage.spans(world, key)
         assert began < span.valid_from < ended
         assert (span.changed_by, span.changed_via) == (login, login)
+
+
+def test_actor_that_an_insert_into_the_table_names_is_taken_as_claims_are(
+    stage: Stage, session: psycopg.Connection
+) -> None:
+    """Whoever can name one could set the claims as well; the login is told beside either."""
+    world, (_, by, _) = next(stage.worlds), BOOKKEEPING[stage.type]
+    session.execute(sql(f"INSERT INTO geo.things (world, k, a, {by}) VALUES ({world}, 1, 'x', 'the import')"))
+    (span,) = stage.spans(world, 1)
+    assert (span.changed_by, span.changed_via) == ("the import", stage.database.owner)
+
+
+@pytest.mark.parametrize("position", range(3))
+def test_stamp_cannot_be_named_through_the_api(stage: Stage, position: int) -> None:
+    world, column = next(stage.worlds), BOOKKEEPING[stage.type][position]
+    given = ("'2001-01-01'", "'mallory'", "'mallory'")[position]
+    stage.run("INSERT INTO geo.things (world, k, a) VALUES (%s, 1, 'x')", world)
+    upsert = f"INSERT INTO api.things (world, k) VALUES ({world}, 1) ON CONFLICT (world, k) DO UPDATE"
+    statements = [
+        f"INSERT INTO api.things (world, k, a, {column}) VALUES ({world}, 2, 'x', {given})",
+        f"UPDATE api.things SET {column} = {given} WHERE world = {world}",
+        f"{upsert} SET {column} = {given}",
+    ]
+    if stage.eye.info.server_version >= 170000:
+        statements.append(
+            f"MERGE INTO api.things USING (VALUES (2)) AS given (k) ON things.world = {world} AND things.k = given.k"
+            f" WHEN NOT MATCHED THEN INSERT (world, k, a, {column}) VALUES ({world}, given.k, 'x', {given})"
+        )
+    with psycopg.connect(stage.database.url, autocommit=True) as session:
+        session.execute(sql(f"SET ROLE {WRITER}"))
+        for statement in statements:
+            with pytest.raises(psycopg.errors.FeatureNotSupported, match=column):
+                session.execute(sql(statement))
+    assert stage.rows("SELECT k, a FROM geo.things WHERE world = %s", world) == [(1, "x")]
 
 
 def test_stamp_that_is_null_is_put_right_or_refused(stage: Stage, session: psycopg.Connection) -> None:

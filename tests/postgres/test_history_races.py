@@ -71,6 +71,44 @@ def test_insert_that_waits_for_a_delete_begins_after_it(stage: Stage, world: int
     see_order(spans)
 
 
+@pytest.mark.parametrize(
+    ("then", "values"),
+    [
+        ("UPDATE geo.things SET a = 'zz' WHERE world = NEW.world", ["x", "y", "z", "zz"]),
+        ("UPDATE geo.things SET a = 'z' WHERE world = NEW.world", ["x", "y", "z"]),
+        ("DELETE FROM geo.things WHERE world = NEW.world", ["x", "y", "z"]),
+    ],
+    ids=["changed", "touched", "ended"],
+)
+def test_insert_that_waits_and_is_changed_by_its_own_statement(
+    stage: Stage, world: int, then: str, values: list[str]
+) -> None:
+    """A trigger that fires before the row is settled finds it stamped as it was before it waited."""
+    deleter, inserter, _ = stage.writers
+    stage.run(
+        f"""
+        CREATE OR REPLACE FUNCTION public.change() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN {then}; RETURN NULL; END $$;
+        CREATE TRIGGER a_change AFTER INSERT ON geo.things FOR EACH ROW EXECUTE FUNCTION public.change()
+        """
+    )
+    try:
+        deleter.control("BEGIN")
+        deleter.control(f"UPDATE geo.things SET a = 'y' WHERE world = {world}")
+        inserter.control("BEGIN")
+        inserter.start_sql(f"INSERT INTO geo.things (world, k, a) VALUES ({world}, 1, 'z')")
+        stage.await_waiting(inserter)
+        deleter.control(f"DELETE FROM geo.things WHERE world = {world}")
+        deleter.control("COMMIT")
+        finish(stage, inserter)
+    finally:
+        stage.clear()
+        stage.run("DROP TRIGGER a_change ON geo.things")
+    spans = stage.spans(world, 1)
+    assert [span.value for span in spans] == values
+    see_order(spans)
+
+
 def test_insert_that_waits_for_an_insert_that_is_rolled_back(stage: Stage, world: int) -> None:
     first, second, _ = stage.writers
     first.control("BEGIN")

@@ -9,9 +9,10 @@ import pytest
 from pgcraft_core.plan.diff_table import diff_table, retain_data
 from pgcraft_core.plan.operations.partition import PartitionOperation
 from pgcraft_core.plan.operations.trigger import TriggerOperation
-from pgcraft_core.plan.partitions import diff_removed_partitions, without_removed_partitions
+from pgcraft_core.plan.partitions import diff_removed_partitions, follow_server, without_removed_partitions
 from pgcraft_core.schema.month import month_after, month_of
 from pgcraft_core.schema.table import Column, Partitioning, PrimaryKey, Table, Trigger
+from pgcraft_core.schema.unit import Claimant, Unit
 from pgcraft_core.sql.identifiers import MAX_IDENTIFIER_BYTES
 
 
@@ -93,6 +94,19 @@ def test_consent_reaches_as_far_as_both_retentions_do(
     assert settled.partitioning
     assert settled.partitioning.retain_months == after
     assert retain_data(settled, desired) == settled, "what was approved is not asked again"
+
+
+@pytest.mark.parametrize(
+    ("server", "due"),
+    [
+        (date(2026, 10, 31), ("2026-10", "2026-11")),  # the clock here is ahead: the server's is followed
+        (date(2026, 11, 1), ("2026-11", "2026-12")),
+        (date(2027, 8, 1), ("2026-11", "2026-12")),  # the clock here is behind: nothing is too old early
+    ],
+)
+def test_months_are_due_by_the_earlier_clock(server: date, due: tuple[str, ...]) -> None:
+    (unit,) = follow_server([Unit(Claimant("Dimension", "n", "t"), (table("2026-11", "2026-12", retain=1),))], server)
+    assert unit.objects == (table(*due, retain=1),)
 
 
 def test_triggers_for_each_statement_are_followed_in_every_partition() -> None:

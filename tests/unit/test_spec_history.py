@@ -44,6 +44,14 @@ def test_other_durations_are_refused_with_examples(text: str) -> None:
     assert finding.message.endswith("it should be a number of years, months or both, such as P2Y, P18M or P1Y6M.")
 
 
+def test_a_log_that_says_since_when_values_stand_is_kept() -> None:
+    dimension = load(type="EAV", history={"partitionBy": "Month", "retain": "P1Y"})
+    assert isinstance(dimension, Dimension)
+    (finding,) = validate(dimension)
+    assert finding.path == "spec.history.retain"
+    assert "since when the values that stand do" in finding.message
+
+
 def test_what_a_type_adds_counts_toward_the_columns_a_table_can_have() -> None:
     for type_name, most, opened in (("Simple", 1599, False), ("AppendOnly", 1592, False), ("EAV", 1595, True)):
         assert wide(most, type=type_name, open=opened) == []

@@ -15,13 +15,14 @@ def as_of(table: Table, schema: str, name: str, columns: tuple[str, ...] | None)
     """Return `name_as_of(at)`: versions of the table, or rows of the relation `name` where it has just these `columns`.
 
     It is plain SELECTs, which Postgres puts in the place of the call, so that filters reach the tables. What stands and
-    what was closed are asked for apart, for one condition over both would keep Postgres from either's index.
+    what was closed are asked for apart, for one condition over both would keep Postgres from either's index. They are
+    parsed in the session of whoever asks, so every operator is qualified.
     """
     versions = named(name, VERSIONS)
     function = named(name, AS_OF)
     rows_of = versions if columns is None else name
     at = f"{quote_identifier(function)}.at"
-    begun, closed_later = f"valid_from <= {at}", f"valid_to > {at}"
+    begun, closed_later = f"valid_from OPERATOR(pg_catalog.<=) {at}", f"valid_to OPERATOR(pg_catalog.>) {at}"
     if columns is None:
         standing, closed = standing_versions(table), closed_versions(table)
     else:

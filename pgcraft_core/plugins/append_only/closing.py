@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pgcraft_core.plugins.append_only.history_table import HISTORY
 from pgcraft_core.plugins.append_only.stamping import same_values
 from pgcraft_core.plugins.history.actor import ACTOR_IN_BODY, SESSION
+from pgcraft_core.plugins.history.foreign_keys import follows
+from pgcraft_core.plugins.history.insertion import DELETED_AT
 from pgcraft_core.plugins.history.subject import Subject
 from pgcraft_core.schema.function import Function
 from pgcraft_core.schema.table import ForeignKey, Trigger, TriggerEvent
@@ -16,6 +18,9 @@ OLD_ROWS, NEW_ROWS = "old_rows", "new_rows"
 _NO_NESTED_LOOP = (("enable_nestloop", "off"),)
 """A session plans the join once, for as many rows as its first statement happens to change, be it one; what suits one
 row would be quadratic in a million."""
+
+_NO_SEQUENTIAL_SCAN = (("enable_seqscan", "off"),)
+"""Likewise, it is planned while the tables may still be empty."""
 
 
 def closing_triggers(subject: Subject) -> tuple[Trigger, Trigger]:
@@ -28,12 +33,7 @@ def closing_triggers(subject: Subject) -> tuple[Trigger, Trigger]:
 
 def closing_functions(subject: Subject, foreign_keys: Iterable[ForeignKey]) -> tuple[Function, Function]:
     """Return the functions that write the history, as its owner; `foreign_keys` are those of the table."""
-    return _close_updated(subject, repeats=any(map(_follows, foreign_keys))), _close_deleted(subject)
-
-
-def _follows(key: ForeignKey) -> bool:
-    """Whether the key changes rows by itself, so that one statement may change one row twice."""
-    return key.on_delete in ("SET NULL", "SET DEFAULT") or key.on_update in ("CASCADE", "SET NULL", "SET DEFAULT")
+    return _close_updated(subject, repeats=any(map(follows, foreign_keys))), _close_deleted(subject)
 
 
 def _closing_trigger(subject: Subject, event: TriggerEvent, new_rows: str | None) -> Trigger:
@@ -110,13 +110,14 @@ def _close_deleted(subject: Subject) -> Function:
         schema_name=subject.schema,
         name=subject.derived("close_deleted"),
         security_definer=True,
+        settings=_NO_SEQUENTIAL_SCAN,
         body=(
             f"""
 <<closing>>
 DECLARE
+  instant timestamp with time zone := {DELETED_AT};
   actor pg_catalog.text := {ACTOR_IN_BODY};
 BEGIN
-  -- Not later than the statement: who waits to insert a row with the key again is stamped already.
   INSERT INTO {subject.sql(HISTORY)} (""",
             subject.each_column("\n    {name}", separator=","),
             """,
@@ -125,8 +126,23 @@ BEGIN
   SELECT""",
             subject.each_column("\n    o.{name}", separator=","),
             f""",
-    greatest(statement_timestamp(), o.valid_from + interval '1 microsecond'), 'DELETE', closing.actor, {SESSION}
-  FROM {OLD_ROWS} AS o;
+    -- The statement may also have made the row again, and ended it again: then the version ended before all that.
+    greatest(least(closing.instant, again.valid_from), o.valid_from + interval '1 microsecond'),
+    'DELETE', closing.actor, {SESSION}
+  FROM {OLD_ROWS} AS o
+  CROSS JOIN LATERAL (
+    SELECT min(later.valid_from) AS valid_from
+    FROM (
+      SELECT present.valid_from
+      FROM {subject.sql()} AS present
+      WHERE {subject.same_key("present", "o")}
+      UNION ALL
+      SELECT past_row.valid_from
+      FROM {subject.sql(HISTORY)} AS past_row
+      WHERE {subject.same_key("past_row", "o")}
+        AND past_row.valid_to > o.valid_from AND past_row.valid_from > o.valid_from
+    ) AS later
+  ) AS again;
   RETURN NULL;
 END
 """,

@@ -8,6 +8,7 @@ from pgcraft_core.plugins.history.stamp import VERSION
 from pgcraft_core.plugins.history.subject import Subject
 from pgcraft_core.schema.function import EachColumn, Function
 from pgcraft_core.schema.table import Trigger
+from pgcraft_core.sql.identifiers import named
 from pgcraft_core.sql.literals import quote_literal
 
 
@@ -23,9 +24,12 @@ def same_values(subject: Subject, left: str, right: str, indent: str = "  ") -> 
 
 
 def stamp_trigger(subject: Subject) -> Trigger:
-    """Return the trigger that stamps a row before it is updated, under its lock."""
+    """Return the trigger that stamps a row before it is updated, under its lock.
+
+    Triggers fire by name, and this one after those that may change the row once more.
+    """
     return Trigger(
-        name=subject.derived("stamp"),
+        name=named(f"zzz_{subject.table}", "stamp"),
         timing="BEFORE",
         events=("UPDATE",),
         level="ROW",

@@ -39,7 +39,7 @@ def versions_view(table: Table) -> View:
 def standing_versions(table: Table) -> str:
     """Return the query for the versions that stand, in the columns of the view."""
     versions = [
-        column.name if column.name in VERSION.names else f"NULL::{column.type} AS {column.name}"
+        column.name if column.name in VERSION.names else f"NULL::{_qualified(column.type)} AS {column.name}"
         for column in VERSION_COLUMNS
     ]
     return _select(table, versions, table.name)
@@ -63,3 +63,8 @@ def _parts(table: Table) -> tuple[list[Column], list[Column]]:
     return [column for column in declared if column.name in names], [
         column for column in declared if column.name not in names
     ]
+
+
+def _qualified(type_: str) -> str:
+    """Return the type of a bookkeeping column so that no other can be meant; one of several words is known by them."""
+    return type_ if " " in type_ else f"pg_catalog.{type_}"

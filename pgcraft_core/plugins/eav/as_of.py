@@ -13,7 +13,8 @@ ATTRIBUTES_AS_OF = "attributes_as_of"
 def attributes_as_of(subject: Subject, schema: str, name: str) -> Function:
     """Return the query over the views of the past that are named after the relation `name` of a schema.
 
-    One SELECT, which the planner inlines, so that conditions around it reach the indexes.
+    One SELECT, which the planner inlines, so that conditions around it reach the indexes. It is read on the path of
+    whoever calls it, so its operators are qualified.
     """
     rows = named(name, ATTRIBUTES)
     function = named(name, ATTRIBUTES_AS_OF)
@@ -32,7 +33,8 @@ def attributes_as_of(subject: Subject, schema: str, name: str) -> Function:
             f"""
 SELECT {key}, held.attribute, held.value
 FROM {qualify(schema, named(name, ATTRIBUTE_HISTORY))} AS held
-WHERE held.valid_from <= {at} AND (held.valid_to > {at} OR held.valid_to IS NULL)
+WHERE held.valid_from OPERATOR(pg_catalog.<=) {at}
+  AND (held.valid_to OPERATOR(pg_catalog.>) {at} OR held.valid_to IS NULL)
 """,
         ),
         comment=f"Attributes of {subject.name} that had a value at an instant",

@@ -6,6 +6,7 @@ Attributes are the columns a table will have when it is applied, retained ones i
 from __future__ import annotations
 
 from pgcraft_core.plugins.eav.bookkeeping import BOOKKEEPING, OPEN_COLUMN
+from pgcraft_core.plugins.eav.canonical_text import pinned_text_of
 from pgcraft_core.plugins.eav.column_types import EXACT_TYPES, SENT_TYPES, without_modifiers
 from pgcraft_core.plugins.history.subject import Subject
 from pgcraft_core.schema.function import EachColumn
@@ -31,8 +32,8 @@ class EachAttribute(EachColumn):
 class ChangedAttributes(EachAttribute):
     """For each attribute its name where it differs between `old_row` and `new_row`, and NULL where it does not.
 
-    Images are compared, or what is as exact, so that no change of any type goes unnoticed. Where the table is open, a
-    value that has only moved into its column is no change: `moved` is the old row with what its open column held.
+    Images are compared, or what is as exact, so that no change of any type goes unnoticed. Where the table is open,
+    what its open column still holds is the attribute's value, not what is in its column.
     """
 
     text: str = ""
@@ -47,12 +48,25 @@ class ChangedAttributes(EachAttribute):
         )
 
     def _differs(self, column: Column) -> str:
-        name, key = quote_identifier(column.name), quote_literal(column.name)
+        name = quote_identifier(column.name)
         changed = _differs(column.type, f"old_row.{name}", f"new_row.{name}")
-        if not self.is_open:
-            return changed
-        arrived = f"old_row.{OPEN_COLUMN} ? {key} AND record_image_eq(ROW(moved.{name}), ROW(new_row.{name}))"
-        return f"{changed}\n          AND NOT ({arrived})"
+        return f"{changed} AND NOT old_row.{OPEN_COLUMN} ? {quote_literal(column.name)}" if self.is_open else changed
+
+
+class AttributeTexts(EachAttribute):
+    """For each attribute a branch of a CASE, with the text of its value in the row `row`."""
+
+    text: str = ""
+    row: str
+
+    def render(self, table: Table) -> str:
+        """Return a branch for each attribute the table has, on a line of its own, between `opening` and `closing`."""
+        branches = "".join(
+            f"\n      WHEN {quote_literal(column.name)} THEN {pinned_text_of(column, self.row)}"
+            for column in table.columns
+            if column.name not in self.besides and column.generated is None
+        )
+        return f"{self.opening}{branches}{self.closing}" if branches else self.empty
 
 
 def _differs(type_: str, old: str, new: str) -> str:
@@ -89,4 +103,20 @@ def changed_attributes(subject: Subject, *, is_open: bool) -> ChangedAttributes:
         table=subject.table,
         besides=(*subject.key, *BOOKKEEPING),
         is_open=is_open,
+    )
+
+
+def attribute_text(subject: Subject, attribute: str, row: str) -> AttributeTexts:
+    """Return the text of the value that a row, by alias, has in the column that `attribute` names; NULL for no column.
+
+    It has one collation, though columns may have several.
+    """
+    return AttributeTexts(
+        schema_name=subject.schema,
+        table=subject.table,
+        besides=(*subject.key, *BOOKKEEPING),
+        opening=f"CASE {attribute}",
+        closing='\n    END COLLATE pg_catalog."default"',
+        empty="NULL::pg_catalog.text",
+        row=row,
     )

@@ -34,9 +34,14 @@ PLAIN_TEXT_TYPES = frozenset(
         *("bit", "bit varying", "time without time zone", "tsvector", "tsquery"),
     }
 )
-"""Types whose text follows no setting of a session."""
+"""Types whose text follows no setting of a session, and whose cast to text is Postgres's own."""
 
 
 def without_modifiers(type_: str) -> str:
     """Return a type's name without what stands in parentheses."""
     return _MODIFIERS.sub("", type_)
+
+
+def is_qualified(type_: str) -> bool:
+    """Whether a type, by canonical name, is one that somebody made: built-in ones alone are named without a schema."""
+    return "." in type_

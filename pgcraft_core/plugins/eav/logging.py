@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum
+from typing import assert_never
 
-from pgcraft_core.plugins.eav.attribute_sql import changed_attributes, each_attribute
+from pgcraft_core.plugins.eav.attribute_sql import attribute_text, changed_attributes, each_attribute
 from pgcraft_core.plugins.eav.bookkeeping import OPEN_COLUMN
 from pgcraft_core.plugins.eav.canonical_text import CANONICAL_TEXT
 from pgcraft_core.plugins.eav.log_table import LOG
+from pgcraft_core.plugins.eav.open_changes import attribute_names, changed_in_open
 from pgcraft_core.plugins.history.actor import ACTOR_IN_BODY, SESSION
 from pgcraft_core.plugins.history.backfill import backfill_in_body, unless_backfill
+from pgcraft_core.plugins.history.foreign_keys import follows
 from pgcraft_core.plugins.history.subject import Subject
 from pgcraft_core.schema.function import EachColumn, Function
 from pgcraft_core.schema.table import ForeignKey, Trigger
@@ -24,17 +28,43 @@ and the log's index to be used, however many there are later."""
 # Postgres plans anew the first five times.
 _INSTANT = "(SELECT clock_timestamp())"
 _MICROSECOND = "interval '1 microsecond'"
+_ONE_INSTANT = """
+  WITH reading AS MATERIALIZED (SELECT clock_timestamp() AS instant)"""
 
 Body = tuple[str | EachColumn, ...]
+
+
+class _Changes(Enum):
+    """How often one statement may change one row, and so how its changes are told apart."""
+
+    ONCE = "each row once"
+    """Rows as they were and as they are belong together by their key."""
+
+    REPEATED = "a row again"
+    """Where foreign keys change rows by themselves: both are in the sets in the order of the changes."""
+
+    OVERTAKEN = "a row again, and then it goes"
+    """Where one key may set a default and another then delete the row: Postgres may fire the trigger of the DELETE
+    first, so that only a trigger of each row logs in order, at many times the price for many rows. It is not paid for
+    keys that cascade both ways: to change some parents and delete others at once takes a statement made for it."""
+
+    @classmethod
+    def of(cls, foreign_keys: Iterable[ForeignKey]) -> _Changes:
+        """Return what the foreign keys of a table make possible."""
+        keys = tuple(foreign_keys)
+        setting = [key for key in keys if "SET DEFAULT" in (key.on_delete, key.on_update)]
+        if any(deleting.on_delete == "CASCADE" and deleting != key for key in setting for deleting in keys):
+            return cls.OVERTAKEN
+        return cls.REPEATED if any(map(follows, keys)) else cls.ONCE
 
 
 def logging_functions(
     subject: Subject, foreign_keys: Iterable[ForeignKey], *, is_open: bool
 ) -> tuple[Function, Function]:
     """Return what logs an UPDATE and what logs a DELETE; `foreign_keys` are those of the table."""
-    repeats = _any_follows(foreign_keys)
+    changes = _Changes.of(foreign_keys)
     return (
-        _function(subject, "log_update", "an UPDATE", _update_body(subject, is_open=is_open, repeats=repeats)),
+        _function(subject, "log_update", "an UPDATE", _update_body(subject, changes, is_open=is_open)),
         _function(subject, "log_delete", "a DELETE", _delete_body(subject, is_open=is_open)),
     )
 
@@ -45,29 +75,30 @@ def logging_triggers(subject: Subject, foreign_keys: Iterable[ForeignKey]) -> tu
     What a migration fills in is no change. The function tells so itself, faster than a condition of the trigger would,
     but not from what a foreign key changes when the owner deletes rows of another table.
     """
+    changes = _Changes.of(foreign_keys)
+    name = subject.derived("log_delete")
+    delete = Trigger(
+        name=name,
+        timing="AFTER",
+        events=("DELETE",),
+        level="STATEMENT",
+        function_schema=subject.schema,
+        function_name=name,
+        old_rows="old_rows",
+    )
+    by_row = changes is _Changes.OVERTAKEN
     update = Trigger(
         name=subject.derived("log_update"),
         timing="AFTER",
         events=("UPDATE",),
-        level="STATEMENT",
+        level="ROW" if by_row else "STATEMENT",
         function_schema=subject.schema,
         function_name=subject.derived("log_update"),
-        when=unless_backfill(subject.owner) if _any_follows(foreign_keys) else None,
-        old_rows="old_rows",
-        new_rows="new_rows",
+        when=None if changes is _Changes.ONCE else unless_backfill(subject.owner),
+        old_rows=None if by_row else "old_rows",
+        new_rows=None if by_row else "new_rows",
     )
-    name = subject.derived("log_delete")
-    return update, update.model_copy(
-        update={"name": name, "function_name": name, "events": ("DELETE",), "when": None, "new_rows": None}
-    )
-
-
-def _any_follows(foreign_keys: Iterable[ForeignKey]) -> bool:
-    """Whether a foreign key changes rows by itself."""
-    return any(
-        key.on_delete in ("SET NULL", "SET DEFAULT") or key.on_update in ("CASCADE", "SET NULL", "SET DEFAULT")
-        for key in foreign_keys
-    )
+    return update, delete
 
 
 def _function(subject: Subject, suffix: str, statement: str, body: Body) -> Function:
@@ -81,14 +112,15 @@ def _function(subject: Subject, suffix: str, statement: str, body: Body) -> Func
     )
 
 
-def _update_body(subject: Subject, *, is_open: bool, repeats: bool) -> Body:
+def _update_body(subject: Subject, changes: _Changes, *, is_open: bool) -> Body:
     """Return what logs each attribute that differs between a row as it was and as it is."""
     return (
         "\nBEGIN",
-        "" if repeats else _unless_backfill(subject),
+        _unless_backfill(subject) if changes is _Changes.ONCE else "",
+        _ONE_INSTANT if changes is _Changes.REPEATED else "",
         _head(subject),
         *_values(subject, is_open=is_open),
-        _period("UPDATE", _INSTANT),
+        _repeated_period() if changes is _Changes.REPEATED else _period("UPDATE", _INSTANT),
         """
   FROM (
     SELECT
@@ -97,19 +129,22 @@ def _update_body(subject: Subject, *, is_open: bool, repeats: bool) -> Body:
         changed_attributes(subject, is_open=is_open),
         """
       ]::pg_catalog.text[], NULL)""",
-        *(_changed_keys(subject) if is_open else ()),
+        *(changed_in_open(subject) if is_open else ()),
         """) AS attribute""",
-        _pairs(subject, repeats=repeats),
-        *(_moved(subject) if is_open else ()),
+        _pairs(subject, changes),
         """
   ) AS ended""",
         _last_entry(subject),
+        _turns(subject) if changes is _Changes.REPEATED else "",
         _TAIL,
     )
 
 
 def _delete_body(subject: Subject, *, is_open: bool) -> Body:
     """Return what logs each value of a row that is gone."""
+    held = "old_row.{name} IS DISTINCT FROM NULL"
+    if is_open:
+        held += f" AND NOT old_row.{OPEN_COLUMN} ? {{literal}}"
     return (
         "\nBEGIN",
         _head(subject),
@@ -121,10 +156,10 @@ def _delete_body(subject: Subject, *, is_open: bool) -> Body:
     SELECT
       old_row.*,
       unnest(array_remove(ARRAY[""",
-        each_attribute(subject, "\n        CASE WHEN old_row.{name} IS DISTINCT FROM NULL THEN {literal} END", ","),
+        each_attribute(subject, f"\n        CASE WHEN {held} THEN {{literal}} END", ","),
         """
       ]::pg_catalog.text[], NULL)""",
-        *(_keys(subject) if is_open else ()),
+        f" || ARRAY(SELECT jsonb_object_keys(old_row.{OPEN_COLUMN}))" if is_open else "",
         """) AS attribute
     FROM old_rows AS old_row
   ) AS ended""",
@@ -161,32 +196,29 @@ def _head(subject: Subject) -> str:
     ended.attribute,"""
 
 
-def _pairs(subject: Subject, *, repeats: bool) -> str:
-    """Return each row as it was with the same as it is.
-
-    Where foreign keys change rows by themselves, two of them may change one row in one statement. Then it is there
-    twice, and rows are paired by the order in which Postgres put both into their sets.
-    """
-    if not repeats:
-        return f"""
+def _pairs(subject: Subject, changes: _Changes) -> str:
+    """Return each row as it was with the same as it is."""
+    match changes:
+        case _Changes.ONCE:
+            return f"""
     FROM old_rows AS old_row
     JOIN new_rows AS new_row ON {subject.same_key("new_row", "old_row")}"""
-    return """
+        case _Changes.REPEATED:
+            return """
     -- Foreign keys may change one row twice in one statement: rows are paired by their order.
     FROM (SELECT row_number() OVER (), * FROM old_rows) AS old_row
     JOIN (SELECT row_number() OVER (), * FROM new_rows) AS new_row USING (row_number)"""
+        case _Changes.OVERTAKEN:
+            return """
+    FROM (SELECT OLD.*) AS old_row
+    CROSS JOIN (SELECT NEW.*) AS new_row"""
+        case _:
+            assert_never(changes)
 
 
 def _values(subject: Subject, *, is_open: bool) -> Body:
     """Return the columns `value` and `open`."""
-    text = each_attribute(
-        subject,
-        "\n      WHEN {literal} THEN ended.{name}::pg_catalog.text",
-        "",
-        opening="CASE ended.attribute",
-        closing="\n    END",
-        empty="NULL",
-    )
+    text = attribute_text(subject, "ended.attribute", "ended")
     if not is_open:
         return "\n    ", text, ",\n    false,"
     return (
@@ -196,7 +228,7 @@ def _values(subject: Subject, *, is_open: bool) -> Body:
       ELSE """,
         text,
         f"\n    END,\n    ended.{OPEN_COLUMN} ? ended.attribute OR ended.attribute <> ALL (",
-        _names(subject),
+        attribute_names(subject),
         "),",
     )
 
@@ -212,6 +244,29 @@ def _period(operation: str, instant: str) -> str:
     coalesce(entry.closed_via, ended.created_via),
     (SELECT {ACTOR_IN_BODY}),
     {SESSION}"""
+
+
+def _repeated_period() -> str:
+    """Return the same where one statement may change an attribute again: its values follow one another by its turns."""
+    since = "coalesce(entry.valid_to, ended.created_at)"
+    turn = "row_number() OVER turns"
+    until = f"greatest((SELECT instant FROM reading), {since} + {_MICROSECOND}) + ({turn} - 1) * {_MICROSECOND}"
+    first = f"CASE WHEN {turn} = 1 THEN"
+    return f"""
+    {first} {since} ELSE {until} - {_MICROSECOND} END,
+    {until},
+    'UPDATE',
+    {first} coalesce(entry.closed_by, ended.created_by) ELSE (SELECT {ACTOR_IN_BODY}) END,
+    {first} coalesce(entry.closed_via, ended.created_via) ELSE {SESSION} END,
+    (SELECT {ACTOR_IN_BODY}),
+    {SESSION}"""
+
+
+def _turns(subject: Subject) -> str:
+    """Return the window of the changes of one attribute of one row, in their order."""
+    key = ", ".join(f"ended.{quote_identifier(column)}" for column in subject.key)
+    return f"""
+  WINDOW turns AS (PARTITION BY {key}, ended.attribute ORDER BY ended.row_number)"""
 
 
 def _last_entry(subject: Subject) -> str:
@@ -230,46 +285,3 @@ _TAIL = """;
   RETURN NULL;
 END
 """
-
-
-def _names(subject: Subject) -> EachColumn:
-    return each_attribute(subject, "{literal}", ", ", opening="ARRAY[", closing="]", empty="ARRAY[]::pg_catalog.text[]")
-
-
-def _changed_keys(subject: Subject) -> Body:
-    """Return the names of undeclared attributes that changed, appended to those of the declared ones."""
-    old, new = f"old_row.{OPEN_COLUMN}", f"new_row.{OPEN_COLUMN}"
-    return (
-        f""" || CASE WHEN record_image_ne(ROW({old}), ROW({new})) THEN ARRAY(
-        SELECT key FROM jsonb_object_keys({old} || {new}) AS key
-        WHERE ({old} -> key)::pg_catalog.text IS DISTINCT FROM ({new} -> key)::pg_catalog.text AND key <> ALL (""",
-        _names(subject),
-        """)
-      ) END""",
-    )
-
-
-def _keys(subject: Subject) -> Body:
-    """Return the names of undeclared attributes, appended to those of the declared ones."""
-    return (
-        f""" || ARRAY(
-        SELECT key FROM jsonb_object_keys(old_row.{OPEN_COLUMN}) AS key
-        WHERE key <> ALL (""",
-        _names(subject),
-        """) OR to_jsonb(old_row) ->> key IS NULL
-      )""",
-    )
-
-
-def _moved(subject: Subject) -> Body:
-    """Return what is joined to tell whether a value has only moved into the column that is declared for it."""
-    old, new = f"old_row.{OPEN_COLUMN}", f"new_row.{OPEN_COLUMN}"
-    return (
-        f"""
-    LEFT JOIN LATERAL (
-      SELECT * FROM jsonb_populate_record(NULL::{subject.sql()}, {old})
-      WHERE record_image_ne(ROW({old}), ROW({new})) AND {old} ?| """,
-        _names(subject),
-        """
-    ) AS moved ON true""",
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from pgcraft_core.plugins.eav.bookkeeping import OPEN_COLUMN
 from pgcraft_core.plugins.eav.canonical_text import text_of
@@ -30,7 +30,7 @@ _PERIOD = (
 )
 
 
-def attributes_view(subject: Subject, key: tuple[Column, ...], attributes: Iterable[Column], *, is_open: bool) -> View:
+def attributes_view(subject: Subject, key: tuple[Column, ...], attributes: Sequence[Column], *, is_open: bool) -> View:
     """Return the view of the attributes that have a value, one a row."""
     return View(
         schema_name=subject.schema,
@@ -48,10 +48,22 @@ WHERE held.value IS NOT NULL""",
 
 
 def attribute_history_view(
-    subject: Subject, key: tuple[Column, ...], attributes: Iterable[Column], *, is_open: bool
+    subject: Subject, key: tuple[Column, ...], attributes: Sequence[Column], *, is_open: bool
 ) -> View:
-    """Return the view of all values that attributes ever had, one a row."""
-    logged = f"CASE WHEN log.open THEN {_json_text('log.value::jsonb')} ELSE log.value END" if is_open else "log.value"
+    """Return the view of all values that attributes ever had, one a row.
+
+    A column that is no longer declared leaves it, as it leaves all other views, until its removal is approved or it is
+    declared again. What was logged as undeclared stays.
+    """
+    names = ", ".join(quote_literal(column.name) for column in attributes)
+    declared = f"log.attribute = ANY (ARRAY[{names}]::text[])"
+    if is_open:
+        logged, shown = (
+            f"CASE WHEN log.open THEN {_json_text('log.value::jsonb')} ELSE log.value END",
+            f"(log.open OR {declared})",
+        )
+    else:
+        logged, shown = "log.value", declared
     return View(
         schema_name=subject.schema,
         name=subject.derived(ATTRIBUTE_HISTORY),
@@ -80,21 +92,27 @@ SELECT
   {_key(subject, "log")}, log.attribute, {logged},
   log.valid_from, log.valid_to, log.changed_by, log.changed_via, log.closed_by, log.closed_via
 FROM {subject.sql(LOG)} AS log
-WHERE log.value IS NOT NULL""",
+WHERE log.value IS NOT NULL AND {shown}""",
         comment=f"Values that attributes of {subject.name} have and had, one a row",
     )
 
 
-def _held(subject: Subject, attributes: Iterable[Column], *, is_open: bool) -> str:
-    """Return the values of a row of the table, as a table expression called `held`; its first row only gives types."""
-    rows = ["(NULL::text, NULL::text)"]
+def _held(subject: Subject, attributes: Sequence[Column], *, is_open: bool) -> str:
+    """Return the values of a row of the table, as a table expression called `held`.
+
+    Its first row gives types, and the collation, for columns may have several. What the open column still holds of a
+    declared attribute is its value until it is moved.
+    """
+    rows = ['(NULL::text, NULL::text COLLATE pg_catalog."default")']
     rows += [f"({quote_literal(column.name)}, {text_of(column, 'entity', subject)})" for column in attributes]
     listed = ",\n  ".join(rows)
     if not is_open:
         return f"(VALUES\n  {listed}\n) AS held (attribute, value)"
     return f"""(
-  VALUES
+  SELECT declared.attribute, declared.value FROM (VALUES
   {listed}
+  ) AS declared (attribute, value)
+  WHERE NOT entity.{OPEN_COLUMN} ? declared.attribute
   UNION ALL
   SELECT given.key, {_json_text("given.value")} FROM jsonb_each(entity.{OPEN_COLUMN}) AS given
 ) AS held (attribute, value)"""

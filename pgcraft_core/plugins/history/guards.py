@@ -54,7 +54,8 @@ END
 def past_guard(subject: Subject, past: str) -> tuple[Function, tuple[Trigger]]:
     """Return what keeps a table of the past, by its suffix, from every writer but the triggers of the current one.
 
-    Those write as the owner, within a trigger. The function runs whenever they do, so it has neither settings nor a
+    Those write as the owner, within a trigger: they add what ended, and settle the beginning of what an INSERT made and
+    the same statement ended. The function runs whenever they do, so it has neither settings nor a
     condition, which cost more than all it does, and qualifies every name instead.
     """
     name = subject.derived(past)
@@ -67,7 +68,7 @@ def past_guard(subject: Subject, past: str) -> tuple[Function, tuple[Trigger]]:
             f"""
 BEGIN
   IF {is_owner} AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1
-     AND TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
+     AND (TG_OP OPERATOR(pg_catalog.=) 'INSERT' OR TG_OP OPERATOR(pg_catalog.=) 'UPDATE') THEN
     RETURN NULL;
   END IF;
   IF {is_owner} AND {backfill_in_body()} THEN
