@@ -45,7 +45,7 @@ def refuse_unfit_values(
 ) -> Mapping[Claimant, Sequence[Diagnostic]]:
     """Return for each resource the columns that cannot take what their attributes hold so far.
 
-    Were such a column made, nobody could write the rows that hold those values any more. Types and checks are those of
+    Were such a column made, those values would stay behind in `extra` for good. Types and checks are those of
     units that were probed: their authors may use them.
     """
     findings: dict[Claimant, Sequence[Diagnostic]] = {}

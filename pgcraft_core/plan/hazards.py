@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pgcraft_core.plan.hazard import Hazard
-from pgcraft_core.plan.operations.attribute import RenameLoggedAttribute
+from pgcraft_core.plan.operations.attribute import DropLoggedAttribute, RenameLoggedAttribute
 from pgcraft_core.plan.operations.base import Operation
 from pgcraft_core.plan.operations.column import (
     AddColumn,
@@ -53,7 +53,7 @@ def columns_at_risk(operation: Operation) -> tuple[QualifiedName, str] | None:
 
 def touches_rows(operation: Operation) -> QualifiedName | None:
     """Return the table whose rows must be looked at to judge an operation, if any."""
-    if isinstance(operation, RenameLoggedAttribute):
+    if isinstance(operation, RenameLoggedAttribute | DropLoggedAttribute):
         return operation.log
     if isinstance(operation, AddPartition):
         return operation.default_partition
@@ -78,6 +78,9 @@ def _find_loss(operation: Operation, evidence: RowEvidence) -> Hazard | None:
             # Also where it is empty: whoever removes a column may not know who else has begun to fill it.
             held = evidence.values.get(operation.column.name, 0)
             return Hazard("DataLoss", f"{operation.describe()}: {_count(held, 'value')} would be lost")
+        case DropLoggedAttribute():
+            log = _count(evidence.rows, "row")
+            return Hazard("DataLoss", f"{operation.describe()}: all it ever held would be lost (a log of about {log})")
         case ReplaceByGeneratedColumn():
             held = evidence.values.get(operation.before.name, 0)
             return Hazard("DataLoss", f"{operation.describe()}: {_count(held, 'value')} would be replaced")

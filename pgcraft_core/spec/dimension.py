@@ -221,8 +221,8 @@ class DimensionSpec(SpecModel):
     open: bool = Field(
         False,
         description="Whether an EAV dimension takes attributes that are not declared, in the jsonb column `extra`; "
-        "they are logged like declared ones, and move into their column when they are declared. JSON's null counts as "
-        "no value there, and is not kept.",
+        "they are logged like declared ones, and move into their column when they are declared. A JSON null is kept "
+        "as such there, and becomes no value when its attribute is declared.",
     )
     api: Api | None = Field(None, description="API exposure; not exposed where absent.")
     deletion_policy: DeletionPolicy = Field(
